@@ -1,0 +1,1 @@
+"""keyvault: an encrypted local vault for API keys."""

@@ -1,0 +1,97 @@
+"""What the environment says. The only reader of `os.environ`; passphrases are handed out once and forgotten."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NamedTuple
+
+from keyvault.core.errors import InvalidInput
+from keyvault.core.secret import Secret
+
+# Variables that carry a way to unlock. They never reach a child of `run`.
+UNLOCKING = ("KEYVAULT_PASSPHRASE", "KEYVAULT_PASSPHRASE_FILE", "KEYVAULT_PASSPHRASE_FD", "KEYVAULT_KEY_FILE")
+
+
+class Settings(NamedTuple):
+    """Folders are absolute paths. `state_beside_vault`: the anchor lies below the vault's folder, so one copy takes both."""
+
+    home: str
+    state: str
+    state_beside_vault: bool
+    passphrase: Secret | None
+    passphrase_file: str
+    passphrase_fd: int | None
+    key_file: str
+    profile: str
+
+    @property
+    def vault_path(self) -> str:
+        """The vault's database file."""
+        return os.path.join(self.home, "vault.db")
+
+
+def load() -> Settings:
+    """Read the settings of this process. Raises InvalidInput."""
+    env = os.environ
+    home = env.get("KEYVAULT_HOME", "")
+    state = env.get("KEYVAULT_STATE", "")
+    fd = env.get("KEYVAULT_PASSPHRASE_FD", "")
+    if fd and not (fd.isascii() and fd.isdigit()):
+        raise InvalidInput("KEYVAULT_PASSPHRASE_FD is not a number", "give the number of an open file descriptor")
+    passphrase = env.get("KEYVAULT_PASSPHRASE", "")
+    resolved_state = state or (os.path.join(home, "state") if home else _default_folder("state"))
+    resolved_home = home or _default_folder("data")
+    return Settings(
+        home=os.path.abspath(resolved_home),
+        state=os.path.abspath(resolved_state),
+        state_beside_vault=os.path.abspath(resolved_state).startswith(os.path.abspath(resolved_home) + os.sep),
+        passphrase=Secret(passphrase) if passphrase else None,
+        passphrase_file=env.get("KEYVAULT_PASSPHRASE_FILE", ""),
+        passphrase_fd=int(fd) if fd else None,
+        key_file=env.get("KEYVAULT_KEY_FILE", ""),
+        profile=env.get("KEYVAULT_PROFILE", ""),
+    )
+
+
+def _default_folder(kind: str) -> str:
+    """platformdirs' folder. On Linux it is worked out here: the import would cost more than opening the vault."""
+    if sys.platform == "linux":
+        variable, fallback = {"data": ("XDG_DATA_HOME", ".local/share"), "state": ("XDG_STATE_HOME", ".local/state")}[kind]
+        base = os.environ.get(variable, "").strip() or os.path.join(os.path.expanduser("~"), fallback)
+        return os.path.join(base, "keyvault")
+    import platformdirs
+
+    return {"data": platformdirs.user_data_dir, "state": platformdirs.user_state_dir}[kind]("keyvault", appauthor=False)
+
+
+def config_folder() -> str:
+    """Where the user's own settings and providers live."""
+    import platformdirs
+
+    return platformdirs.user_config_dir("keyvault", appauthor=False)
+
+
+def variable(name: str) -> str | None:
+    """The value of an environment variable, for `--from-env` and for telling what a shell already has."""
+    return os.environ.get(name)
+
+
+def child_environment(added: dict[str, str]) -> dict[str, str]:
+    """The environment of a child: this process's, less the ways to unlock, plus `added`."""
+    kept = {name: value for name, value in os.environ.items() if name not in UNLOCKING}
+    kept.update(added)
+    return kept
+
+
+# What the keyring's helper process needs to start and to find the login session. No PYTHON*, no LD_*, and no keys.
+_HELPER_NAMES = (
+    *("HOME", "USER", "LOGNAME", "PATH", "LANG", "LANGUAGE", "TMPDIR"),
+    *("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"),
+    *("SYSTEMROOT", "USERPROFILE", "USERNAME", "APPDATA", "LOCALAPPDATA", "TEMP", "TMP"),
+)
+
+
+def helper_environment() -> dict[str, str]:
+    """The environment of the keyring's helper process: the session's variables, and nothing of the user's own."""
+    return {name: value for name, value in os.environ.items() if name in _HELPER_NAMES or name.startswith(("XDG_", "LC_"))}

@@ -1,0 +1,1 @@
+"""Which variables a shell, a project or a child gets."""

@@ -1,0 +1,47 @@
+"""Variables as text that a shell, a program or a file reader takes in, one module a syntax; nothing is imported until it is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keyvault.core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from keyvault.formats.base import Format
+
+# name -> (module, other names)
+_MODULES = {
+    "sh": ("posix", ("dash", "posix")),
+    "bash": ("posix", ()),
+    "zsh": ("posix", ()),
+    "ksh": ("posix", ("ksh93",)),
+    "fish": ("fish", ()),
+    "powershell": ("powershell", ("pwsh",)),
+    "cmd": ("cmd", ()),
+    "nu": ("nushell", ("nushell",)),
+    "csh": ("csh", ("tcsh",)),
+    "dotenv": ("dotenv", ()),
+    "docker": ("docker", ()),
+    "renviron": ("renviron", ()),
+    "r": ("r", ()),
+    "python": ("python", ()),
+    "json": ("json_object", ()),
+    "systemd": ("systemd", ()),
+    "github-actions": ("github_actions", ()),
+}
+FORMATS: tuple[str, ...] = tuple(_MODULES)
+DIALECTS: tuple[str, ...] = ("portable", "python", "node", "compose", "sh")
+
+
+def load(name: str, dialect: str = "portable") -> Format:
+    """The format called `name` or by one of its other names; `dialect` matters to dotenv alone. Raises InvalidInput."""
+    if dialect not in DIALECTS:
+        raise InvalidInput("no such dotenv dialect", "known: " + ", ".join(DIALECTS))
+    wanted = name.lower()
+    for known, (module, others) in _MODULES.items():
+        if wanted == known or wanted in others:
+            from importlib import import_module
+
+            made: Format = import_module("keyvault.formats." + module).load(known, dialect)
+            return made
+    raise InvalidInput("no such format", "known: " + ", ".join(FORMATS))

@@ -1,0 +1,68 @@
+r"""fish: `eval (keyvault env)` and `keyvault env | source`.
+
+fish splits command substitutions at newlines only and matches no file names there. Printable ASCII stands in single
+quotes; every other byte is `\XHH` outside them, which fish takes for that byte in every locale.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keyvault.formats.base import Format
+from keyvault.formats.lines import LineEditor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from keyvault.formats.base import Rendered
+
+_WORD = r"""(?:'(?:[^'\\]|\\.)*+'|"(?:[^"\\$]|\\.|\$\w++)*+"|\\.|\$\w++|[^\s'"\\$;&|<>()#{}\[\]*?~])*+"""
+_EDITOR = LineEditor(
+    statement=(
+        rf"set[ \t]+(?:(?:-[gxU]+|--global|--export|--universal)[ \t]+)*(?P<name>[A-Za-z_]\w*)[ \t]+{_WORD}[ \t]*;?",
+        rf"export[ \t]+(?P<name>[A-Za-z_]\w*)={_WORD}[ \t]*;?",
+    ),
+    mention=r"\b(?:set|read)\b.*(?<![\w$]){name}\b|(?<![\w$]){name}=",
+    strings={"'": True, '"': True},
+    opaque=r"""["][^"]*\$\(""",
+)
+
+
+class Fish(Format):
+    """fish 3 and later."""
+
+    is_shell = True
+    # Read-only in fish, computed by it, or with a meaning of its own.
+    reserved = frozenset(
+        "_ status pipestatus version history hostname argv umask fish_pid FISH_VERSION COLUMNS LINES status_generation "
+        "fish_kill_signal fish_killring fish_read_limit".split()
+    )
+
+    def _assign(self, variable: str, value: str) -> str:
+        pieces: list[str] = []
+        quoted = False
+        for byte in value.encode():
+            printable = 0x20 <= byte < 0x7F
+            if printable != quoted:
+                pieces.append("'")
+                quoted = printable
+            if printable:
+                pieces.append("\\" + chr(byte) if byte in b"\\'" else chr(byte))
+            else:
+                pieces.append(f"\\X{byte:02x}")
+        pieces.append("'" if quoted else "")
+        return f"set -gx {variable} {''.join(pieces) or chr(39) * 2};\n"
+
+    def unset(self, variable: str) -> str:
+        return f"set -eg {variable}; or true;\n"
+
+    def failure(self, status: int) -> str:  # noqa: ARG002 - fish has no cheap way to choose the number
+        return "false;\n"
+
+    def merge(self, existing: str, pairs: Sequence[tuple[str, str]]) -> Rendered:
+        return _EDITOR.merge(self, existing, pairs)
+
+
+def load(name: str, _dialect: str) -> Format:
+    """The one format of this module."""
+    return Fish(name)

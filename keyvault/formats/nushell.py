@@ -1,0 +1,59 @@
+r"""Nushell: a file for `source x.nu`; without a file, `keyvault env --format json | from json | load-env` is the way.
+
+Double-quoted strings know `\"`, `\\` and `\u{...}` (the Nushell book, "Working with strings"); the text is ASCII.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keyvault.formats.base import Format
+from keyvault.formats.lines import LineEditor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from keyvault.formats.base import Rendered
+
+_EDITOR = LineEditor(
+    statement=(
+        r"""\$env\.(?P<name>[A-Za-z_]\w*)[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*+"|'[^']*'|`[^`]*`|[\w.:/@-]++)[ \t]*;?""",
+    ),
+    mention=r"""env\.["'`]?{name}\b|(?<![\w$.])["'`]?{name}["'`]?[ \t]*[:=]""",
+    strings={"'": False, '"': True, "`": False},
+    outside_escape=False,
+    opaque=r"\br#+'|\$['\"]",
+    crlf=True,
+)
+
+
+class Nushell(Format):
+    """Nushell 0.80 and later."""
+
+    is_shell = True
+    # Computed or read-only, or structured values that Nushell converts.
+    reserved = frozenset("FILE_PWD CURRENT_FILE LAST_EXIT_CODE CMD_DURATION_MS NU_VERSION ENV_CONVERSIONS config".split())
+
+    def _assign(self, variable: str, value: str) -> str:
+        text = "".join(_escape(c) for c in value)
+        return f'$env.{variable} = "{text}";\n'
+
+    def unset(self, variable: str) -> str:
+        return f"hide-env -i {variable};\n"
+
+    def failure(self, status: int) -> str:
+        return f'error make {{msg: "keyvault ended with status {status}"}};\n'
+
+    def merge(self, existing: str, pairs: Sequence[tuple[str, str]]) -> Rendered:
+        return _EDITOR.merge(self, existing, pairs)
+
+
+def _escape(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    return character if " " <= character <= "~" else f"\\u{{{ord(character):x}}}"
+
+
+def load(name: str, _dialect: str) -> Format:
+    """The one format of this module."""
+    return Nushell(name)

@@ -1,0 +1,115 @@
+r"""sh, bash, zsh, ksh: statements that come through `eval $(keyvault env)`, without quotes, as they were.
+
+The shell splits the text at the characters of IFS and matches the pieces against file names before `eval` sees it.
+So a value is written with letters, digits and `_` as themselves and everything else, byte by byte, as an octal escape:
+in `$'...'` (bash, zsh, ksh93), or through `printf %b` in sh, which has no such quotes. `$(...)` drops newlines at the
+end, hence the `_` there that `${A%_}` takes off again. No character of the text is a pattern in any of these shells.
+
+An IFS that holds a character which the text needs (a digit, the backslash, a letter of `export`) would change it on
+the way. The first line notices: the word after `case` is made of all those characters, falls apart too, and what is left
+is a syntax error, so nothing is assigned (a script run by dash or ksh ends there).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keyvault.formats.base import Format, is_plain
+from keyvault.formats.lines import LineEditor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from keyvault.formats.base import Rendered
+
+# Parameters that these shells compute, keep as numbers, or do not let one change. (Upper-case ones only where a shell
+# of the family has them; an API key needs none of them.)
+_RESERVED = {
+    "sh": "_ LINENO OPTIND OPTARG PPID RANDOM SECONDS UID EUID",
+    "bash": "_ BASHPID BASH_ALIASES BASH_ARGC BASH_ARGV BASH_ARGV0 BASH_CMDS BASH_COMMAND BASH_LINENO BASH_REMATCH "
+    "BASH_SOURCE BASH_SUBSHELL BASH_VERSINFO COMP_WORDBREAKS DIRSTACK EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS "
+    "HISTCMD LINENO OPTIND PIPESTATUS PPID RANDOM SECONDS SRANDOM UID",
+    "zsh": "_ ARGC COLUMNS EGID ERRNO EUID FUNCNEST GID HISTCHARS HISTCMD HISTSIZE KEYTIMEOUT LINENO LINES LISTMAX "
+    "LOGCHECK MAILCHECK OPTIND PPID RANDOM SAVEHIST SECONDS SHLVL TRY_BLOCK_ERROR TRY_BLOCK_INTERRUPT TTY TTYIDLE UID "
+    "USERNAME WATCH ZSH_EVAL_CONTEXT ZSH_SUBSHELL argv cdpath fignore fpath histchars mailpath manpath module_path "
+    "path pipestatus prompt psvar signals status watch zsh_eval_context",
+    "ksh": "_ COLUMNS HISTCMD JOBMAX LINENO LINES OPTIND PPID RANDOM SECONDS SH_OPTIONS",
+}
+
+
+class Posix(Format):
+    """The family of the Bourne shell."""
+
+    is_shell = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.reserved = frozenset(_RESERVED[name].split())
+
+    def _assign(self, variable: str, value: str) -> str:
+        if all(map(is_plain, value)):
+            return f"export {variable}={value};\n"
+        escaped = "".join(chr(b) if is_plain(chr(b)) else f"\\{self._lead}{b:03o}" for b in value.encode())
+        return self._quoted(variable, escaped)
+
+    _lead = ""
+
+    def _quoted(self, variable: str, escaped: str) -> str:
+        return f"export {variable}=$'{escaped}';\n"
+
+    def unset(self, variable: str) -> str:
+        return f"unset {variable};\n"
+
+    def failure(self, status: int) -> str:
+        if self.name == "zsh":  # with GLOB_SUBST, an open parenthesis in an unquoted $(...) is a bad pattern
+            return f"eval $'\\050exit\\040{status}\\051';\n"
+        return f"(exit {status});\n"
+
+    def frame(self, statements: str) -> str:
+        return self._canary(statements) + statements
+
+    def _canary(self, statements: str) -> str:
+        used = "".join(sorted(c for c in set(statements) if is_plain(c))) + "="
+        return f"case {used}\\\\{used}$''{used} in x) :;; esac;\n"
+
+    def merge(self, existing: str, pairs: Sequence[tuple[str, str]]) -> Rendered:
+        return _EDITOR.merge(self, existing, pairs)
+
+
+class Sh(Posix):
+    """POSIX sh: no `$'...'` before 2024's edition, and dash still has none."""
+
+    _lead = "0"
+
+    def _quoted(self, variable: str, escaped: str) -> str:
+        return f"{variable}=\"$(printf %b '{escaped}_')\"; export {variable}=\"${{{variable}%_}}\";\n"
+
+    def _canary(self, statements: str) -> str:
+        if "%" not in statements:
+            return super()._canary(statements)
+        used = "".join(sorted(c for c in set(statements) if is_plain(c))) + "=%"
+        return f"case {used}\\\\{used}\"\"{used}''{used}${{0}}{used}$(:){used} in x) :;; esac;\n"
+
+
+# One word of an existing file: quoted pieces, escapes, parameters and ordinary characters, all on one line.
+_WORD = (
+    r"(?:'[^']*'|\$'(?:[^'\\]|\\.)*+'"
+    r'|"(?:[^"\\$`]|\\.|\$\{\w++\}|\$\w++)*+"'
+    r"|\\.|\$\{\w++\}|\$\w++|[^\s'\"\\$`;&|<>()])*+"
+)
+_EDITOR = LineEditor(
+    statement=(
+        rf"(?:export[ \t]+|typeset -x[ \t]+|declare -x[ \t]+)?(?P<name>[A-Za-z_]\w*)={_WORD}"
+        r"[ \t]*(?:;[ \t]*export[ \t]+(?P=name)[ \t]*)?;?",
+        r"""(?P<name>[A-Za-z_]\w*)="\$\(printf %b '[\w\\]*'\)"; export (?P=name)="\$\{(?P=name)%_\}";""",
+    ),
+    mention=r"(?<![\w$]){name}\+?=|\b(?:unset|read|readonly|local|typeset|declare|printf -v)\b.*(?<![\w$]){name}\b",
+    strings={"'": False, '"': True},
+    # here-documents; a quote inside a substitution inside a string; \' inside $'...'
+    opaque=r"""(?<!<)<<(?!<)|"[^"]*(?:\$\(|`)[^)`]*"|\$'[^']*\\'""",
+)
+
+
+def load(name: str, _dialect: str) -> Format:
+    """The format for one shell of the family."""
+    return Sh(name) if name == "sh" else Posix(name)

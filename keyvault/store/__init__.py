@@ -1,0 +1,1 @@
+"""Where sealed blobs live. Knows no plaintext and no keys."""

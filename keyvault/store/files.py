@@ -1,0 +1,151 @@
+"""Folders and files that only their owner can read, made and checked without following links."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from keyvault.core.errors import KeyvaultError, NotFound, StoreFailed, UnsafeFile
+from keyvault.core.text import escape
+
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+POSIX = os.name == "posix"
+
+
+def failure(what: str, path: str, exc: OSError) -> StoreFailed:
+    """Our error for an OSError, with the advice that fits it."""
+    hints = {
+        errno.ENOSPC: "the disk is full; free some space and run it again",
+        errno.EDQUOT: "the disk quota is used up; free some space and run it again",
+        errno.EROFS: "the file system is read-only",
+        errno.EACCES: "check who owns the folder and its mode",
+        errno.EPERM: "check who owns the folder and its mode",
+        errno.EIO: "the disk reports an error; check it before anything else",
+    }
+    reason = exc.strerror or type(exc).__name__
+    return StoreFailed(f"cannot {what} {escape(path)}: {reason.lower()}", hints.get(exc.errno or 0, ""))
+
+
+def make_private_folder(path: str) -> None:
+    """Create `path` with mode 0700 where it is missing, and check it. Raises StoreFailed, UnsafeFile."""
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+    except OSError as exc:
+        raise failure("create", path, exc) from exc
+    check_private(path, folder=True)
+
+
+def check_private(path: str, *, folder: bool = False) -> os.stat_result:
+    """Refuse what another user owns, could read or could swap, and what is not a plain file (or folder).
+
+    Raises NotFound, UnsafeFile, StoreFailed.
+    """
+    try:
+        info = os.lstat(path)
+    except FileNotFoundError as exc:
+        raise NotFound(f"{escape(path)} does not exist") from exc
+    except OSError as exc:
+        raise failure("look at", path, exc) from exc
+    shown = escape(path)
+    if stat.S_ISLNK(info.st_mode):
+        raise UnsafeFile(f"{shown} is a symbolic link", "keyvault follows no links; point KEYVAULT_HOME at the real place")
+    if not (stat.S_ISDIR(info.st_mode) if folder else stat.S_ISREG(info.st_mode)):
+        raise UnsafeFile(f"{shown} is not a plain {'folder' if folder else 'file'}")
+    if POSIX:
+        if info.st_uid != os.geteuid():
+            raise UnsafeFile(f"{shown} belongs to another user", "run keyvault as the user who owns it")
+        if info.st_mode & 0o077:
+            raise UnsafeFile(
+                f"{shown} is open to other users (mode {stat.S_IMODE(info.st_mode):04o})",
+                f"chmod {'700' if folder else '600'} {shown}",
+            )
+    return info
+
+
+def read_private(path: str, limit: int) -> bytes:
+    """A whole private file of at most `limit` bytes. Raises NotFound, UnsafeFile, StoreFailed."""
+    checked = check_private(path)
+    try:
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _NOFOLLOW)
+    except OSError as exc:
+        raise failure("read", path, exc) from exc
+    try:
+        info = os.fstat(fd)
+        if POSIX and (info.st_dev, info.st_ino) != (checked.st_dev, checked.st_ino):
+            raise UnsafeFile(f"{escape(path)} was replaced while it was read")
+        data = b""
+        while len(data) <= limit and (chunk := os.read(fd, limit + 1 - len(data))):
+            data += chunk
+    except OSError as exc:
+        raise failure("read", path, exc) from exc
+    finally:
+        os.close(fd)
+    if len(data) > limit:
+        raise UnsafeFile(f"{escape(path)} is larger than {limit} bytes")
+    return data
+
+
+def write_private(path: str, data: bytes, *, durable: bool = True) -> None:
+    """Put a new 0600 file in place of `path`, atomically. Raises StoreFailed, UnsafeFile."""
+    if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+        raise UnsafeFile(f"{escape(path)} is not a plain file", "keyvault writes through no links or devices")
+    with new_private_file(path) as fd:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        if durable:
+            os.fsync(fd)
+
+
+@contextmanager
+def new_private_file(path: str) -> Iterator[int]:
+    """A file descriptor of a new 0600 file beside `path`, which takes its name when the block ends well."""
+    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.urandom(6).hex()}.new")
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, 0o600)
+    except OSError as exc:
+        raise failure("write", path, exc) from exc
+    try:
+        try:
+            if POSIX:
+                os.fchmod(fd, 0o600)
+            yield fd
+        finally:
+            os.close(fd)
+        os.replace(temporary, path)
+    except BaseException as exc:
+        _remove(temporary)
+        if isinstance(exc, OSError) and not isinstance(exc, KeyvaultError):
+            raise failure("write", path, exc) from exc
+        raise
+
+
+def sync_folder(path: str) -> None:
+    """Make a rename or a creation in this folder survive a power cut."""
+    if sys.platform == "win32":
+        return
+    try:
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as exc:
+        raise failure("sync", path, exc) from exc
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        # The first error is the one to tell; a stray 0600 file is the lesser harm.
+        return

@@ -1,0 +1,250 @@
+"""The embedded store: one SQLite file in a private folder.
+
+Why these settings: a rollback journal instead of WAL, because SQLite 3.7.0 to 3.51.2 has the WAL-reset bug and `-wal` files
+break plain copies; `synchronous=EXTRA` so that the journal's removal survives a power cut; writers queue on a lock file.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
+
+from keyvault.core.errors import AlreadyExists, KeyvaultError, StoreBusy, StoreFailed, UnsupportedFormat, VaultCorrupt
+from keyvault.core.text import escape
+from keyvault.store.files import check_private, failure, make_private_folder, sync_folder
+from keyvault.store.queue import DEADLINE, WritersQueue
+
+T = TypeVar("T")
+
+APPLICATION_ID = 0x4B56_4C54  # "KVLT"
+FORMAT = 1
+LARGEST_ROW = 4 * 1024 * 1024
+_SCHEMA = (
+    ("table", "blob", "CREATE TABLE blob (id BLOB NOT NULL PRIMARY KEY, bytes BLOB NOT NULL)"),
+    ("table", "head", "CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), bytes BLOB NOT NULL)"),
+    ("index", "sqlite_autoindex_blob_1", None),
+)
+_DURABLE = (
+    "PRAGMA journal_mode = TRUNCATE",
+    "PRAGMA synchronous = EXTRA",
+    "PRAGMA fullfsync = ON",
+    "PRAGMA secure_delete = ON",
+)
+_IMPATIENT = 250  # ms a reader waits before it joins the writers' queue
+
+# What a damaged or hostile file can make the engine and its Python module raise.
+_DAMAGE = (sqlite3.Error, UnicodeDecodeError, OverflowError, ValueError, TypeError, MemoryError)
+
+
+class SqliteStore:
+    """A `keyvault.store.base.Store` in the file at `path`. Use `open_store` or `create_store`."""
+
+    def __init__(self, path: str, deadline: float = DEADLINE) -> None:
+        self.name = path
+        self._deadline = deadline
+        self._queue = WritersQueue(path + ".lock", deadline)
+        before = check_private(path)
+        with self._translated("open"):
+            self._db = sqlite3.connect(path, timeout=_IMPATIENT / 1000, isolation_level=None, check_same_thread=False)
+        self._file = (before.st_dev, before.st_ino)
+        self._durable = False
+        try:
+            with self._translated("open"):
+                self._db.text_factory = bytes
+                self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_ROW)
+                self._db.execute("PRAGMA trusted_schema = OFF")
+                self._db.execute("PRAGMA cell_size_check = ON")
+            self._read(self._check_schema)
+            self._check_same_file("opened")
+        except BaseException:
+            self._db.close()
+            raise
+
+    def head(self) -> bytes:
+        """The head as it is now."""
+        rows = self._read(lambda: self._db.execute("SELECT bytes FROM head LIMIT 2").fetchall())
+        if len(rows) != 1 or not isinstance(rows[0][0], bytes):
+            raise VaultCorrupt(f"{escape(self.name)} has no head", "run keyvault doctor")
+        return rows[0][0]
+
+    def get(self, ids: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The blobs that exist among `ids`."""
+        wanted = list(ids)
+        found: dict[bytes, bytes] = {}
+        for start in range(0, len(wanted), 500):
+            part = wanted[start : start + 500]
+            marks = ",".join("?" * len(part))
+            sql = f"SELECT id, bytes FROM blob WHERE id IN ({marks})"  # noqa: S608 - only question marks
+            for name, content in self._read(lambda sql=sql, part=part: self._db.execute(sql, part).fetchall()):  # type: ignore[misc]
+                if not isinstance(name, bytes) or not isinstance(content, bytes):
+                    raise VaultCorrupt(f"{escape(self.name)} holds a row of the wrong type", "run keyvault doctor")
+                found[name] = content
+        return found
+
+    def ids(self) -> set[bytes]:
+        """The ids of all blobs."""
+        return {row[0] for row in self._read(lambda: self._db.execute("SELECT id FROM blob").fetchall())}
+
+    def put(self, add: Mapping[bytes, bytes], drop: Iterable[bytes], new_head: bytes, expected_head: bytes) -> bool:
+        """Atomically and durably add and drop blobs and replace the head, if it is still `expected_head`."""
+        with self._queue.turn(), self._translated("write"):
+            if not self._durable:
+                for pragma in _DURABLE:
+                    self._db.execute(pragma)
+                self._durable = True
+            self._db.execute(f"PRAGMA busy_timeout = {int(self._deadline * 1000)}")
+            self._check_same_file("written")
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                if self._db.execute("SELECT bytes FROM head").fetchall() != [(expected_head,)]:
+                    self._db.execute("ROLLBACK")
+                    return False
+                self._db.executemany("INSERT INTO blob (id, bytes) VALUES (?, ?)", add.items())
+                self._db.executemany("DELETE FROM blob WHERE id = ?", ((name,) for name in drop))
+                self._db.execute("UPDATE head SET bytes = ?", (new_head,))
+                self._check_same_file("written")
+                self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                self._db.execute(f"PRAGMA busy_timeout = {_IMPATIENT}")
+            self._check_same_file("written; the change went into the old file and is not in this vault")
+        return True
+
+    def writers_queue(self) -> AbstractContextManager[None]:
+        """Wait for a turn as the only writer."""
+        return self._queue.turn()
+
+    def check_integrity(self) -> None:
+        """The engine's own full check of the file. Raises VaultCorrupt."""
+        rows = self._read(lambda: self._db.execute("PRAGMA integrity_check(1)").fetchall())
+        if rows != [(b"ok",)]:
+            raise VaultCorrupt(f"{escape(self.name)} is damaged", "restore a backup: keyvault restore FILE")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def _read(self, query: Callable[[], T]) -> T:
+        with self._translated("read"):
+            try:
+                return query()
+            except sqlite3.OperationalError as exc:
+                if _code(exc) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                    raise
+            with self._queue.turn():  # a reader that meets a stream of writers takes its turn among them
+                return query()
+
+    def _check_schema(self) -> None:
+        if self._pragma("application_id") != APPLICATION_ID:
+            raise UnsupportedFormat(f"{escape(self.name)} is not a keyvault vault", "point KEYVAULT_HOME at the right folder")
+        if (version := self._pragma("user_version")) != FORMAT:
+            raise UnsupportedFormat(
+                f"{escape(self.name)} has format {version}, and this keyvault reads format {FORMAT}", "update keyvault"
+            )
+        rows = self._db.execute("SELECT type, name, sql FROM sqlite_schema").fetchall()
+        known = {tuple(part.encode() if part else None for part in row) for row in _SCHEMA}
+        if set(rows) != known or len(rows) != len(known) or self._pragma("journal_mode") == b"wal":
+            raise VaultCorrupt(f"{escape(self.name)} was altered: its tables are not keyvault's", "restore a backup")
+
+    def _pragma(self, name: str) -> object:
+        row = self._db.execute(f"PRAGMA {name}").fetchone()
+        return row[0] if row else None
+
+    def _check_same_file(self, doing: str) -> None:
+        """A file renamed over an open database takes writes that nobody will ever read."""
+        try:
+            info = os.stat(self.name, follow_symlinks=False)
+        except OSError as exc:
+            raise failure("find", self.name, exc) from exc
+        if (info.st_dev, info.st_ino) != self._file:
+            raise StoreFailed(f"{escape(self.name)} was replaced by another file while it was {doing}", "run it again")
+
+    @contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except KeyvaultError:
+            raise
+        except _DAMAGE as exc:
+            raise _translate(what, self.name, exc) from exc
+
+
+def open_store(path: str) -> SqliteStore:
+    """Open an existing store. Raises NotFound, UnsafeFile, UnsupportedFormat, VaultCorrupt, StoreFailed, StoreBusy."""
+    return SqliteStore(path)
+
+
+def create_store(path: str, blobs: Mapping[bytes, bytes], head: bytes) -> None:
+    """Make a store at `path`, whole or not at all. Raises AlreadyExists, StoreFailed, UnsafeFile."""
+    folder = os.path.dirname(path)
+    make_private_folder(folder)
+    if os.path.lexists(path):
+        raise AlreadyExists(f"{escape(path)} exists", "nothing was changed; choose another place with KEYVAULT_HOME")
+    temporary = os.path.join(folder, f".{os.path.basename(path)}.{os.urandom(6).hex()}.new")
+    try:
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        try:
+            _fill(temporary, blobs, head)
+            _take_name(temporary, path)
+        finally:
+            for name in (temporary, temporary + "-journal"):
+                if os.path.lexists(name):
+                    os.unlink(name)
+    except OSError as exc:
+        raise failure("create", path, exc) from exc
+    sync_folder(folder)
+
+
+def _fill(path: str, blobs: Mapping[bytes, bytes], head: bytes) -> None:
+    try:
+        db = sqlite3.connect(path, isolation_level=None)
+        try:
+            db.execute("PRAGMA synchronous = EXTRA")
+            db.execute("PRAGMA fullfsync = ON")
+            db.execute("BEGIN EXCLUSIVE")
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {FORMAT}")
+            for _, _, sql in _SCHEMA:
+                if sql:
+                    db.execute(sql)
+            db.executemany("INSERT INTO blob (id, bytes) VALUES (?, ?)", blobs.items())
+            db.execute("INSERT INTO head (one, bytes) VALUES (1, ?)", (head,))
+            db.execute("COMMIT")
+        finally:
+            db.close()
+    except sqlite3.Error as exc:
+        raise _translate("create", path, exc) from exc
+
+
+def _take_name(temporary: str, path: str) -> None:
+    """Give the finished file its name, without ever replacing another's."""
+    try:
+        if os.name == "posix":
+            os.link(temporary, path)
+        else:
+            os.rename(temporary, path)
+    except FileExistsError as exc:
+        raise AlreadyExists(f"{escape(path)} exists", "somebody made it just now; nothing was changed") from exc
+
+
+def _code(exc: BaseException) -> int:
+    return (getattr(exc, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def _translate(what: str, path: str, exc: BaseException) -> KeyvaultError:
+    shown, code = escape(path), _code(exc)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreBusy(f"{shown} is held by another program", "stop the program that reads or copies it, and run this again")
+    if code == sqlite3.SQLITE_FULL:
+        return StoreFailed(f"cannot {what} {shown}: no space left on device", "free some space and run it again")
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
+        return StoreFailed(f"cannot {what} {shown}: it or its folder is read-only", "check owner, mode and mount")
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM):
+        return StoreFailed(f"cannot {what} {shown}: input/output error", "check the disk; the vault was not changed")
+    if code == sqlite3.SQLITE_NOTADB:
+        return UnsupportedFormat(f"{shown} is not a keyvault vault, or its first bytes are damaged", "restore a backup")
+    return VaultCorrupt(f"{shown} is damaged", "restore a backup: keyvault restore FILE")

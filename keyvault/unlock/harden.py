@@ -1,0 +1,52 @@
+"""Keep other processes of the same user, and core files, away from the memory of a process that unlocks."""
+
+from __future__ import annotations
+
+import sys
+
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
+_core_limit: int | None = None  # the soft limit before ours
+
+
+def harden_process() -> None:
+    """Forbid core files and, on Linux, `ptrace` and `/proc` reads by processes without privileges; before any secret.
+
+    Best effort, and may be called again. The limit outlives an exec: see `restore_limits`. The second measure ends
+    with exec (execve(2)); until then the process cannot open its own `/proc/self/environ` or `/proc/self/mem` either.
+    """
+    global _core_limit
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    if _core_limit is None:
+        _core_limit = soft
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    if sys.platform == "linux":
+        # The kernel ignores the limit where cores go to a program (core(5), core_pattern with "|"); this it heeds.
+        _not_dumpable()
+
+
+def _not_dumpable() -> None:
+    try:
+        import ctypes  # 2 ms; nothing else in the standard library reaches prctl(2)
+
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    except (ImportError, OSError, AttributeError):
+        return  # a Python without ctypes, or a libc without prctl: the limit stays
+
+
+def restore_limits() -> None:
+    """Put back what a child would inherit: the soft limit on core files. Does nothing if `harden_process` did not run."""
+    global _core_limit
+    if sys.platform == "win32" or _core_limit is None:
+        return
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (_core_limit, hard))
+    except (ValueError, OSError):
+        return  # somebody lowered the hard limit since: the child has no core files
+    _core_limit = None

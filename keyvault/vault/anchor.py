@@ -1,0 +1,100 @@
+"""What this machine has seen of a vault, kept apart from it, so that an older or a different copy is noticed.
+
+An anchor is written after a commit is durable: it may lag, never lead. Two small files in the state folder: the anchor by vault
+id, and which vault lies at which path.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, NamedTuple
+
+from keyvault.core.errors import KeyvaultError, NotFound
+from keyvault.crypto.primitives import sha256
+from keyvault.store.files import make_private_folder, read_private, write_private
+
+_LARGEST = 4096
+
+
+class Anchor(NamedTuple):
+    """The newest commit seen: its number, and the chain hash (hex) after it; who saw it, and when."""
+
+    vault_id: str
+    seq: int
+    chain: str
+    host: str
+    at: int
+
+
+class Anchors:
+    """The anchors of this user on this machine, in the folder `state`."""
+
+    def __init__(self, state: str) -> None:
+        self._state = state
+
+    def read(self, vault_id: str) -> Anchor | None:
+        """The anchor of a vault, or None. Raises NotFound("lost") when it is there and cannot be understood."""
+        fields = self._load(f"anchor-{vault_id}")
+        try:
+            return (
+                Anchor(vault_id, int(fields["seq"]), str(fields["chain"]), str(fields["host"]), int(fields["at"]))
+                if fields
+                else None
+            )
+        except (KeyError, TypeError, ValueError) as exc:
+            raise _lost() from exc
+
+    def write(self, anchor: Anchor) -> None:
+        """Remember a commit. Call it under the writers' queue. Raises StoreFailed, UnsafeFile."""
+        self._save(f"anchor-{anchor.vault_id}", anchor._asdict())
+
+    def vault_at(self, path: str) -> str | None:
+        """The id of the vault that this machine knows at `path`, or None. Raises NotFound("lost")."""
+        fields = self._load(_path_file(path))
+        return str(fields.get("vault_id", "")) or None if fields else None
+
+    def pin(self, path: str, vault_id: str) -> None:
+        """Remember which vault lies at `path`. Raises StoreFailed, UnsafeFile."""
+        self._save(_path_file(path), {"vault_id": vault_id})
+
+    def _load(self, name: str) -> dict[str, Any] | None:
+        try:
+            data = read_private(os.path.join(self._state, name), _LARGEST)
+        except NotFound:
+            return None
+        try:
+            fields = json.loads(data)
+            checksum = fields.pop("checksum")
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as exc:
+            raise _lost() from exc
+        if checksum != _checksum(fields):
+            raise _lost()
+        return dict(fields)
+
+    def _save(self, name: str, fields: dict[str, Any]) -> None:
+        make_private_folder(self._state)
+        data = json.dumps(fields | {"checksum": _checksum(fields)}, sort_keys=True)
+        write_private(os.path.join(self._state, name), data.encode())
+
+
+def host_name() -> str:
+    """The name of this machine, for people."""
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import platform
+
+    return platform.node()
+
+
+def _path_file(path: str) -> str:
+    return "path-" + sha256(os.fsencode(path)).hex()[:32]
+
+
+def _checksum(fields: dict[str, Any]) -> str:
+    # Against torn writes and stray edits only; whoever can write this file can also compute it.
+    return sha256(json.dumps(fields, sort_keys=True).encode()).hex()
+
+
+def _lost() -> KeyvaultError:
+    return NotFound("this machine's note of the vault's newest state cannot be read")

@@ -1,0 +1,199 @@
+"""API keys as the vault keeps them: the record, its versions, their limits, and the record's one spelling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from keyvault.core.errors import InvalidInput, NotFound
+from keyvault.core.refs import DEFAULT_LABEL, KeyRef
+from keyvault.vault.codec import altered, dump_json, is_hex, load_json, take
+
+LARGEST_RECORD = 16 * 1024
+LARGEST_VALUE = 64 * 1024
+LARGEST_TEXT = 2048
+MOST_FIELDS = 16
+VALUE_FIELD = ""  # the name of the key's main value among its fields
+
+
+class Version(NamedTuple):
+    """One value a key has had. `blob` is empty once purged; `fingerprint` tells equal values, and nothing else."""
+
+    id: str
+    at: int
+    blob: str
+    fingerprint: str
+
+
+class ApiKey(NamedTuple):
+    """All about one API key except its values. Times are seconds since 1970.
+
+    `variables` maps an environment variable to a field; `fields` tells which fields beside the main value there are, and
+    whether each is secret. `created` is None where the vendor's date is unknown; `added` is when the vault got it.
+    `extra` keeps what a later keyvault wrote and this one does not know.
+    """
+
+    id: str
+    ref: str
+    variables: Mapping[str, str]
+    versions: tuple[Version, ...]
+    current: str
+    added: int
+    changed: int
+    revision: tuple[int, str]
+    fields: Mapping[str, bool] = {}
+    created: int | None = None
+    expires: int | None = None
+    rotate_after: int | None = None
+    tags: Mapping[str, str] = {}
+    note: str = ""
+    base_url: str = ""
+    vendor_name: str = ""
+    vendor_id: str = ""
+    scopes: str = ""
+    auto: bool = True
+    deleted: int | None = None
+    purged: int | None = None
+    extra: Mapping[str, Any] = {}
+
+    @property
+    def name(self) -> KeyRef:
+        """The ref in its two parts."""
+        provider, _, label = self.ref.partition("/")
+        return KeyRef(provider, label)
+
+    @property
+    def live(self) -> bool:
+        """Neither removed nor purged."""
+        return self.deleted is None and self.purged is None
+
+    @property
+    def is_default(self) -> bool:
+        """The label is `default`."""
+        return self.ref.endswith("/" + DEFAULT_LABEL)
+
+    @property
+    def value(self) -> Version:
+        """The current version."""
+        return next(v for v in self.versions if v.id == self.current)
+
+    def version(self, number: int) -> Version:
+        """Version `number` as people count: from 1, in order. Raises NotFound."""
+        if not 0 < number <= len(self.versions):
+            raise NotFound(f"{self.ref} has no version {number}", f"keyvault history {self.ref}")
+        if not self.versions[number - 1].blob:
+            raise NotFound(f"version {number} of {self.ref} was purged", f"keyvault history {self.ref}")
+        return self.versions[number - 1]
+
+
+# Optional fields, by type, with the default that is not written down. Spelled once, read and written from here.
+_OPTIONAL: dict[str, tuple[type, Any]] = {
+    "fields": (dict, {}),
+    "created": (int, None),
+    "expires": (int, None),
+    "rotate_after": (int, None),
+    "tags": (dict, {}),
+    "note": (str, ""),
+    "base_url": (str, ""),
+    "vendor_name": (str, ""),
+    "vendor_id": (str, ""),
+    "scopes": (str, ""),
+    "auto": (bool, True),
+    "deleted": (int, None),
+}
+_IS_ID = is_hex(16)
+
+
+def encode_record(key: ApiKey) -> bytes:
+    """The record's one spelling. Raises InvalidInput when it is too large."""
+    if key.purged is not None:
+        return dump_json({"id": key.id, "purged": key.purged})
+    record = {name: value for name, (_, unset) in _OPTIONAL.items() if (value := getattr(key, name)) != unset}
+    record |= key.extra
+    record |= {
+        "id": key.id,
+        "ref": key.ref,
+        "env": [[variable, field] for variable, field in key.variables.items()],
+        "versions": [[v.id, v.at, v.blob, v.fingerprint] for v in key.versions],
+        "current": key.current,
+        "added": key.added,
+        "changed": key.changed,
+        "revision": list(key.revision),
+    }
+    data = dump_json(record)
+    if len(data) > LARGEST_RECORD:
+        raise InvalidInput(
+            f"{key.ref} has too many versions, tags or fields to keep",
+            f"keyvault purge --versions {key.ref} erases its earlier values",
+        )
+    return data
+
+
+def decode_record(data: bytes) -> ApiKey:
+    """Read what encode_record wrote. Raises VaultCorrupt."""
+    record = load_json(data, "a record")
+    try:
+        key_id = take(record, "id", str, _IS_ID)
+        if "purged" in record:
+            return ApiKey(key_id, "", {}, (), "", 0, 0, (0, ""), purged=take(record, "purged", int))
+        versions = tuple(Version(*version) for version in take(record, "versions", list))
+        current = take(record, "current", str)
+        optional = {name: take(record, name, kind) for name, (kind, _) in _OPTIONAL.items() if name in record}
+        key = ApiKey(
+            key_id,
+            take(record, "ref", str),
+            dict(take(record, "env", list)),
+            versions,
+            current,
+            take(record, "added", int),
+            take(record, "changed", int),
+            _revision(*take(record, "revision", list)),
+            extra=record,
+            **optional,
+        )
+        names = [key.ref, *key.variables, *key.variables.values(), *key.fields, *key.tags, *key.tags.values()]
+        if not key.ref or any(type(name) is not str for name in names) or all(v.id != current for v in versions):
+            raise altered("a record")
+    except (TypeError, ValueError) as exc:
+        raise altered("a record") from exc
+    return key
+
+
+def _revision(counter: int, author: str) -> tuple[int, str]:
+    return int(counter), str(author)
+
+
+def check_text(what: str, text: str, limit: int = LARGEST_TEXT) -> str:
+    """Free text of reasonable size. Raises InvalidInput."""
+    if len(text) > limit:
+        raise InvalidInput(f"the {what} is longer than {limit} characters")
+    _utf8(what, text)
+    return text
+
+
+def encode_values(values: Mapping[str, str]) -> bytes:
+    """The values of one version, main value and fields, byte-exact. Raises InvalidInput."""
+    if not values.get(VALUE_FIELD):
+        raise InvalidInput("an empty value is not a key", "give the key itself")
+    if len(values) > MOST_FIELDS + 1:
+        raise InvalidInput(f"a key has at most {MOST_FIELDS} further fields")
+    for field, value in values.items():
+        what = f"the value of {field}" if field else "the value"
+        if len(_utf8(what, value)) > LARGEST_VALUE:
+            raise InvalidInput(f"{what} is larger than {LARGEST_VALUE // 1024} KiB")
+    return dump_json(dict(values))
+
+
+def decode_values(data: bytes) -> dict[str, str]:
+    """Read what encode_values wrote. Raises VaultCorrupt."""
+    values = load_json(data, "a value")
+    if VALUE_FIELD not in values or any(type(value) is not str for value in values.values()):
+        raise altered("a value")
+    return values
+
+
+def _utf8(what: str, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as exc:
+        raise InvalidInput(f"{what} is not valid UTF-8") from exc

@@ -1,0 +1,79 @@
+"""Is this vault the one this machine knows, and not older? The anchor says, the journal proves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from keyvault.core import clock
+from keyvault.core.errors import Forked, KeyvaultError, NotFound, Replaced, RolledBack
+from keyvault.store.base import Store
+from keyvault.vault.anchor import Anchor, Anchors, host_name
+from keyvault.vault.journal import Row, link
+
+_ACCEPT = "keyvault doctor explains; if this is the vault you want, keyvault restore accepts it as it is"
+
+
+def known(anchors: Anchors, path: str, vault_id: str) -> tuple[Anchor | None, list[str]]:
+    """The anchor to hold this vault against, and what to tell people. Raises Replaced."""
+    try:
+        pinned = anchors.vault_at(path)
+        anchor = anchors.read(vault_id)
+    except NotFound as exc:
+        return None, [f"{exc.message}; the vault is taken as it is"]
+    if pinned and pinned != vault_id:
+        raise Replaced("another vault lies where this machine knows a different one", _ACCEPT)
+    if anchor is None:
+        return None, ["first use of this vault on this machine: its present state is taken as the newest"]
+    return anchor, []
+
+
+def check(anchor: Anchor | None, seq: int, chain: bytes, rows: Iterator[tuple[bytes, Row, bytes]]) -> bool:
+    """True when the vault is newer than the anchor, or there is none. Raises RolledBack, Forked.
+
+    `rows` come newest first. A restore row that names the anchored state as abandoned carries on from it.
+    """
+    if anchor is None:
+        return True
+    seen = bytes.fromhex(anchor.chain)
+    if seq < anchor.seq:
+        raise RolledBack(
+            f"the vault is at change {seq}, and this machine has seen change {anchor.seq} at {clock.rfc3339(anchor.at)}",
+            _ACCEPT,
+        )
+    if seq == anchor.seq:
+        if chain != seen:
+            raise Forked(f"the vault has another change {seq} than the one this machine has seen", _ACCEPT)
+        return False
+    bodies: list[bytes] = []
+    for _, row, body in rows:
+        bodies.append(body)
+        if row.abandoned == (anchor.seq, anchor.chain):
+            return True
+        if row.previous <= anchor.seq:
+            break
+    if row.previous == anchor.seq:
+        for body in reversed(bodies):
+            seen = link(seen, body)
+        if seen == chain:
+            return True
+    raise Forked(f"the vault does not descend from change {anchor.seq}, which this machine has seen", _ACCEPT)
+
+
+def advance(anchors: Anchors, path: str, vault_id: str, seq: int, chain: bytes, queue: Store | None = None) -> list[str]:
+    """Remember a state that is durable. Without it the anchor lags, which is allowed; so a failure is only told.
+
+    `queue` is given by readers, who do not hold the writers' queue yet.
+    """
+    try:
+        if queue is not None:
+            with queue.writers_queue():
+                newest = anchors.read(vault_id)
+                if newest is None or newest.seq < seq:
+                    advance(anchors, path, vault_id, seq, chain)
+            return []
+        anchors.write(Anchor(vault_id, seq, chain.hex(), host_name(), clock.now()))
+        if anchors.vault_at(path) != vault_id:
+            anchors.pin(path, vault_id)
+    except KeyvaultError as exc:
+        return [f"the newest state could not be noted on this machine, so going back to it would not be noticed: {exc.message}"]
+    return []

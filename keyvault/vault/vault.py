@@ -1,0 +1,403 @@
+"""The vault: opened, read, and changed one transaction at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
+
+from keyvault.core import clock
+from keyvault.core.errors import AlreadyExists, NotFound, StoreBusy, VaultCorrupt
+from keyvault.core.refs import parse_ref
+from keyvault.core.text import closest, escape
+from keyvault.crypto.primitives import hmac_sha256, random_bytes, sha256
+from keyvault.store.base import Store
+from keyvault.vault import codec, journal, line, tree
+from keyvault.vault.anchor import Anchors
+from keyvault.vault.codec import NO_ID, Header, VaultKeys, altered, dump_json, is_hex, load_json, take
+from keyvault.vault.keys import VALUE_FIELD, ApiKey, Version, decode_record, decode_values, encode_record, encode_values
+
+T = TypeVar("T")
+Unlock = Callable[[Header], bytes]  # finds the vault key of a header, or raises Locked or WrongSecret
+
+
+class Root(NamedTuple):
+    """The sealed part of the head: everything that is believed hangs from it."""
+
+    top: tree.Node
+    journal: bytes
+    chain: bytes
+    seq: int
+    fingerprint_key: bytes
+
+
+class State(NamedTuple):
+    """One state of the vault: the head's bytes, and what they mean."""
+
+    head: bytes
+    header: Header
+    root: Root
+
+
+class _Missing(VaultCorrupt):
+    """A blob is not there: the vault was changed under a reader, or damaged."""
+
+
+class Vault:
+    """An unlocked vault. Reads are verified and see one state; changes go through `transaction`.
+
+    `notices` collects what people should know once, such as a first sight of this vault on this machine.
+    """
+
+    def __init__(self, store: Store, unlock: Unlock, anchors: Anchors, *, believe_store: bool = False) -> None:
+        """Unlock and check the vault. `believe_store` neither asks nor moves the anchor: for `restore`.
+
+        Raises Locked, WrongSecret, VaultCorrupt (RolledBack, Forked, Replaced), UnsupportedFormat, StoreFailed, StoreBusy.
+        """
+        self.store = store
+        self.anchors = anchors
+        self.notices: list[str] = []
+        self._unlock = unlock
+        self._believe_store = believe_store
+        self._keys_of: tuple[str, int] | None = None
+        self._keys: VaultKeys
+        self._state: State = self._load()
+
+    # -- reading
+
+    @property
+    def header(self) -> Header:
+        """The clear part of the head, as last read."""
+        return self._state.header
+
+    @property
+    def root(self) -> Root:
+        """The sealed part of the head, as last read."""
+        return self._state.root
+
+    @property
+    def keys_in_use(self) -> VaultKeys:
+        """The purpose keys of this epoch."""
+        return self._keys
+
+    def find(self, ref: str) -> ApiKey | None:
+        """The key of that name, removed ones too; None is as certain as a key."""
+        return self._read(lambda state: self.find_in(state, ref))
+
+    def get(self, ref: str) -> ApiKey:
+        """The live key of that name. Raises NotFound, with a suggestion."""
+        key = self.find(ref)
+        if key and key.live:
+            return key
+        raise self.no_such_key(ref, removed=key is not None)
+
+    def no_such_key(self, ref: str, *, removed: bool = False) -> NotFound:
+        """The error for a name that is not there."""
+        if removed:
+            return NotFound(f'key "{ref}" was removed', f"keyvault restore-key {ref} brings it back")
+        near = closest(ref, [key.ref for key in self.keys()])
+        return NotFound(f'no key "{escape(ref)}"', f'did you mean "{near}"?' if near else "keyvault list shows the names")
+
+    def keys(self, *, removed: bool = False) -> list[ApiKey]:
+        """All live keys by name; with `removed`, the removed ones instead."""
+        records = self._read(lambda state: [r for _, r in tree.walk(self.fetcher(state.header), state.root.top)])
+        keys = [key for record in records if (key := decode_record(record)).purged is None]
+        return sorted((key for key in keys if key.live != removed), key=lambda key: key.ref)
+
+    def values(self, key: ApiKey, version: Version | None = None) -> dict[str, str]:
+        """The values of a version (the current one if none is given) by field; "" is the main value."""
+        wanted = version or key.value
+        return self._read(lambda state: self.values_in(state, [(key, wanted)]))[0]
+
+    def values_of(self, keys: Iterable[ApiKey]) -> list[dict[str, str]]:
+        """The current values of several keys, in one read."""
+        pairs = [(key, key.value) for key in keys]
+        return self._read(lambda state: self.values_in(state, pairs))
+
+    def log(self) -> list[journal.Row]:
+        """All commits, newest first."""
+        return self._read(
+            lambda state: [row for _, row, _ in journal.back(self.row_opener(state.header), state.root.journal, state.root.seq)]
+        )
+
+    def fingerprint(self, value: str) -> str:
+        """16 hex digits that tell equal values in this vault, and mean nothing elsewhere."""
+        return hmac_sha256(self.root.fingerprint_key, b"keyvault/1/fingerprint\x00" + value.encode())[:8].hex()
+
+    # -- changing
+
+    @contextmanager
+    def transaction(self, what: str) -> Iterator[Transaction]:
+        """A turn as the only writer: changes made in the block are committed together when it ends well, else not at all.
+
+        Raises StoreBusy, StoreFailed. No prompt and no key derivation happens while others wait.
+        """
+        while True:
+            with self.store.writers_queue():
+                head = self.store.head()
+                if self._opens_with_present_keys(head):
+                    if head != self._state.head:
+                        self._state = self._load(head)
+                    change = Transaction(self, self._state, what)
+                    yield change
+                    change.commit()
+                    return
+            self._state = self._load()  # somebody changed the vault key: unlock again, outside the queue
+
+    def write(
+        self, state: State, add: dict[bytes, bytes], drop: set[bytes], header: Header, keys: VaultKeys, root: Root
+    ) -> None:
+        """Seal a new root and swap the head. Call it inside `transaction` or under the queue. Raises StoreBusy, StoreFailed."""
+        head = seal_head(header, keys, root)
+        if not self.store.put(add, drop, head, state.head):
+            raise StoreBusy("another program changed the vault without waiting for its turn", "nothing was done; run it again")
+        self._keys, self._keys_of = keys, (header.vault_id, header.epoch)
+        self._state = State(head, header, root)
+        if not self._believe_store:
+            self.notices += line.advance(self.anchors, self.store.name, header.vault_id, root.seq, root.chain)
+
+    # -- for tree, journal and the modules beside this one
+
+    def state(self) -> State:
+        """The present state, read anew."""
+        return self._read(lambda state: state)
+
+    def blobs(self, ids: list[bytes]) -> list[bytes]:
+        """Sealed blobs, each checked against its id. Raises VaultCorrupt."""
+        found = self.store.get(ids)
+        blobs = []
+        for name in ids:
+            blob = found.get(name)
+            if blob is None:
+                raise _Missing("the vault is damaged or was altered: a part is missing", "run keyvault doctor")
+            if codec.blob_id(blob) != name:
+                raise altered("a part has the wrong content")
+            blobs.append(blob)
+        return blobs
+
+    def values_in(self, state: State, pairs: list[tuple[ApiKey, Version]]) -> list[dict[str, str]]:
+        """The values of versions in one state. Raises VaultCorrupt."""
+        blobs = self.blobs([bytes.fromhex(version.blob) for _, version in pairs])
+        return [
+            decode_values(codec.unseal(codec.VALUE, self._keys.value, state.header, value_place(key.id, version.id), blob))
+            for (key, version), blob in zip(pairs, blobs, strict=True)
+        ]
+
+    def find_in(self, state: State, ref: str) -> ApiKey | None:
+        """The key of that name in one state, removed ones too. Raises VaultCorrupt."""
+        record = tree.lookup(self.fetcher(state.header), state.root.top, self.tag(ref))
+        if record is None:
+            return None
+        key = decode_record(record)
+        if key.ref != ref:
+            raise altered("a record lies in another's place")
+        return key
+
+    def tag(self, ref: str, keys: VaultKeys | None = None) -> bytes:
+        """Where a ref is filed in the tree."""
+        return hmac_sha256((keys or self._keys).tag, b"ref\x00" + ref.encode())
+
+    def tag_of(self, key: ApiKey, keys: VaultKeys | None = None) -> bytes:
+        """Where a record is filed; what is left of a purged one is filed by its id."""
+        if key.purged is None:
+            return self.tag(key.ref, keys)
+        return hmac_sha256((keys or self._keys).tag, b"purged\x00" + key.id.encode())
+
+    def fetcher(self, header: Header) -> tree.Fetch:
+        """How the tree gets at opened pages."""
+
+        def fetch(wanted: list[tuple[bytes, bytes]]) -> list[bytes]:
+            blobs = self.blobs([name for name, _ in wanted])
+            return [
+                codec.unseal(codec.PAGE, self._keys.page, header, path, blob)
+                for (_, path), blob in zip(wanted, blobs, strict=True)
+            ]
+
+        return fetch
+
+    def row_opener(self, header: Header) -> journal.Open:
+        """How the journal gets at opened rows."""
+        return lambda name, seq: codec.unseal(
+            codec.JOURNAL, self._keys.journal, header, seq.to_bytes(8, "big"), self.blobs([name])[0]
+        )
+
+    def _read(self, query: Callable[[State], T]) -> T:
+        """Run a query on the present state; once more if a writer took away what it was reading."""
+        for _ in range(4):
+            self._refresh()
+            try:
+                return query(self._state)
+            except _Missing:
+                if self.store.head() == self._state.head:
+                    raise
+        with self.store.writers_queue():
+            self._refresh()
+            return query(self._state)
+
+    def _refresh(self) -> None:
+        if self.store.head() != self._state.head:
+            self._state = self._load()
+
+    def _opens_with_present_keys(self, head: bytes) -> bool:
+        header = codec.decode_header(codec.split_head(head)[0])
+        return self._keys_of == (header.vault_id, header.epoch)
+
+    def _load(self, head: bytes | None = None) -> State:
+        """Read, unlock if need be, and hold against the anchor. Once more if a rekey took the journal away meanwhile."""
+        while True:
+            before = head or self.store.head()
+            try:
+                return self._load_once(head)
+            except _Missing:
+                if self.store.head() == before:
+                    raise
+
+    def _load_once(self, head: bytes | None) -> State:
+        # The anchor is read before the head that is held against it: it may lag, never lead.
+        header = codec.decode_header(codec.split_head(head or self.store.head())[0])
+        known = None
+        if not self._believe_store:
+            known, notes = line.known(self.anchors, self.store.name, header.vault_id)
+            self.notices += notes
+        head = head or self.store.head()
+        header_bytes, sealed = codec.split_head(head)
+        header = codec.decode_header(header_bytes)
+        if self._keys_of != (header.vault_id, header.epoch):
+            self._keys = codec.derive_keys(self._unlock(header), header.vault_id, header.epoch)
+            self._keys_of = (header.vault_id, header.epoch)
+        root = open_root(header, header_bytes, self._keys, sealed)
+        if not self._believe_store:
+            rows = journal.back(self.row_opener(header), root.journal, root.seq)
+            if line.check(known, root.seq, root.chain, rows):
+                self.notices += line.advance(self.anchors, self.store.name, header.vault_id, root.seq, root.chain, self.store)
+        return State(head, header, root)
+
+
+class Transaction:
+    """Changes to one state, committed together. It sees what it changed."""
+
+    def __init__(self, vault: Vault, state: State, what: str) -> None:
+        self.vault = vault
+        self.what = what
+        self.header = state.header  # a new header (slots) may be set; it keeps vault id and epoch
+        self._state = state
+        self._records: dict[bytes, bytes | None] = {}
+        self._add: dict[bytes, bytes] = {}
+        self._drop: set[bytes] = set()
+        self._touched: list[str] = []
+        self._abandoned: tuple[int, str] | None = None
+
+    def find(self, ref: str) -> ApiKey | None:
+        """The key of that name, removed ones too."""
+        tag = self.vault.tag(ref)
+        if tag in self._records:
+            record = self._records[tag]
+            return decode_record(record) if record else None
+        return self.vault.find_in(self._state, ref)
+
+    def get(self, ref: str) -> ApiKey:
+        """The live key of that name. Raises NotFound."""
+        key = self.find(ref)
+        if key and key.live:
+            return key
+        raise self.vault.no_such_key(ref, removed=key is not None)
+
+    def put(self, key: ApiKey, *, instead_of: ApiKey | None = None) -> None:
+        """File a record; `instead_of` is taken out first if it lay elsewhere. Raises AlreadyExists, InvalidInput."""
+        tag = self.vault.tag_of(key)
+        if instead_of is not None and (old := self.vault.tag_of(instead_of)) != tag:
+            if key.purged is None and self.find(key.ref):
+                raise AlreadyExists(f'key "{key.ref}" exists', "choose another label")
+            self._records[old] = None
+        if key.purged is None:
+            parse_ref(key.ref)
+        self._records[tag] = encode_record(key)
+        self._touched.append(key.id)
+
+    def add_value(self, key_id: str, values: dict[str, str], at: int) -> Version:
+        """Seal the values of a new version of a key. Raises InvalidInput."""
+        version = random_bytes(16).hex()
+        blob = codec.seal(
+            codec.VALUE, self.vault.keys_in_use.value, self.header, value_place(key_id, version), encode_values(values)
+        )
+        name = codec.blob_id(blob)
+        self._add[name] = blob
+        return Version(version, at, name.hex(), self.vault.fingerprint(values[VALUE_FIELD]))
+
+    def drop_value(self, version: Version) -> None:
+        """Let go of a version's values for good."""
+        self._drop.add(bytes.fromhex(version.blob))
+
+    def abandon(self, seq: int, chain: str) -> None:
+        """Go on from this state although a machine has seen the state (seq, chain): the commit names it and outnumbers it."""
+        self._abandoned = (seq, chain)
+
+    def commit(self) -> None:
+        """Write everything, if there is anything. `transaction` calls this at the end of its block."""
+        state, keys, header, root = self._state, self.vault.keys_in_use, self.header, self._state.root
+        if not (self._records or header != state.header or self._abandoned):
+            return
+        changed = tree.update(
+            self.vault.fetcher(header), lambda path, page: seal_page(header, keys, path, page), root.top, self._records
+        )
+        seq = max(root.seq, self._abandoned[0] if self._abandoned else 0) + 1
+        keys_touched = list(dict.fromkeys(self._touched))
+        row = journal.new_row(seq, root.seq, self.what, clock.now(), keys_touched, self._abandoned)
+        name, blob, chain = seal_row(header, keys, seq, journal.encode(row), root.journal, root.chain)
+        new_root = root._replace(top=changed.top, journal=name, chain=chain, seq=row.seq)
+        add = {**self._add, **changed.add, name: blob}
+        self.vault.write(state, add, changed.drop | self._drop, header, keys, new_root)
+
+
+def value_place(key_id: str, version_id: str) -> bytes:
+    """Where a value belongs: record id and version id, so that a rename seals nothing anew."""
+    return bytes.fromhex(key_id) + bytes.fromhex(version_id)
+
+
+def seal_page(header: Header, keys: VaultKeys, path: bytes, page: bytes) -> tuple[bytes, bytes]:
+    """A page's id and sealed bytes."""
+    blob = codec.seal(codec.PAGE, keys.page, header, path, page)
+    return codec.blob_id(blob), blob
+
+
+def seal_row(header: Header, keys: VaultKeys, seq: int, body: bytes, before: bytes, chain: bytes) -> tuple[bytes, bytes, bytes]:
+    """A journal row's id and sealed bytes, and the chain hash after it."""
+    blob = codec.seal(codec.JOURNAL, keys.journal, header, seq.to_bytes(8, "big"), before + body)
+    return codec.blob_id(blob), blob, journal.link(chain, body)
+
+
+def seal_head(header: Header, keys: VaultKeys, root: Root) -> bytes:
+    """The head's bytes."""
+    clear = codec.encode_header(header)
+    body = dump_json(
+        {
+            "chain": root.chain.hex(),
+            "fingerprint_key": root.fingerprint_key.hex(),
+            "journal": root.journal.hex(),
+            "seq": root.seq,
+            "top": [root.top.id.hex(), root.top.size, root.top.records],
+        }
+    )
+    return clear + codec.seal(codec.ROOT, keys.root, header, sha256(clear), body)
+
+
+def open_root(header: Header, clear: bytes, keys: VaultKeys, sealed: bytes) -> Root:
+    """Read what seal_head sealed. Raises VaultCorrupt."""
+    fields = load_json(codec.unseal(codec.ROOT, keys.root, header, sha256(clear), sealed), "its root")
+    top = take(fields, "top", list, lambda t: [type(x) for x in t] == [str, int, int] and is_hex(32)(t[0]))
+    return Root(
+        top=tree.Node(bytes.fromhex(top[0]), top[1], top[2]),
+        journal=bytes.fromhex(take(fields, "journal", str, is_hex(32))),
+        chain=bytes.fromhex(take(fields, "chain", str, is_hex(32))),
+        seq=take(fields, "seq", int, lambda n: n > 0),
+        fingerprint_key=bytes.fromhex(take(fields, "fingerprint_key", str, is_hex(32))),
+    )
+
+
+def first_state(header: Header, keys: VaultKeys, at: int) -> tuple[dict[bytes, bytes], bytes, Root]:
+    """The blobs, head and root of a new, empty vault."""
+    changed = tree.update(lambda _: [], lambda path, page: seal_page(header, keys, path, page), None, {})
+    row = journal.new_row(1, 0, "init", at, [])
+    name, blob, chain = seal_row(header, keys, 1, journal.encode(row), NO_ID, journal.first_link(header.vault_id))
+    root = Root(changed.top, name, chain, 1, random_bytes(32))
+    return {**changed.add, name: blob}, seal_head(header, keys, root), root
