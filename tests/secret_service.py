@@ -135,9 +135,7 @@ class SecretService(Session):
 
     def is_locked(self) -> bool:
         """Whether the default collection is locked."""
-        collection = DBusAddress(
-            self.default_collection(), "org.freedesktop.secrets", "org.freedesktop.Secret.Collection"
-        )
+        collection = DBusAddress(self.default_collection(), "org.freedesktop.secrets", "org.freedesktop.Secret.Collection")
         with open_dbus_connection(self.address) as connection:
             ((_type, locked),) = connection.send_and_get_reply(Properties(collection).get("Locked")).body
         return bool(locked)

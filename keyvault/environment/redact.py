@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from binascii import b2a_base64
 from bisect import bisect_right
@@ -46,7 +45,7 @@ class Redactor:
         self._needles = sorted(needles)
         self._longest = max(map(len, needles), default=0)
         self._find = re.compile(_pattern(self._needles))
-        self._find_head = re.compile(b"(?=" + _pattern(sorted({needle[:_HEAD] for needle in needles})) + b")")
+        self._find_head = re.compile(_pattern(sorted({needle[:_HEAD] for needle in needles})))
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
@@ -54,15 +53,17 @@ class Redactor:
         if not self._needles:
             return data
         buffer = self._held + data
-        done, undecided, parts = 0, self._undecided(buffer, 0), []
-        if undecided:
-            for match in self._find.finditer(buffer):
-                if match.start() >= undecided:
-                    break
-                parts += buffer[done : match.start()], MASK
-                done = match.end()
+        parts: list[bytes] = []
+        start, done, undecided = 0, 0, self._undecided(buffer, 0)
+        while (head := self._find_head.search(buffer, start)) and head.start() < undecided:
+            start = head.start()
+            if match := self._find.match(buffer, start):
+                parts += buffer[done:start], MASK
+                start = done = match.end()
                 if done > undecided:
                     undecided = self._undecided(buffer, done)
+            else:
+                start += 1
         parts.append(buffer[done:undecided])
         self._held = buffer[undecided:]
         return b"".join(parts)
@@ -79,9 +80,11 @@ class Redactor:
         """
         size = len(buffer)
         start = max(start, size - self._longest + 1)
-        for match in self._find_head.finditer(buffer, start):
-            if self._begins_needle(buffer[match.start() :]):
-                return match.start()
+        while head := self._find_head.search(buffer, start):
+            start = head.start()
+            if self._begins_needle(buffer[start:]):
+                return start
+            start += 1
         for at in range(max(start, size - _HEAD + 1), size):
             if self._begins_needle(buffer[at:]):
                 return at
@@ -160,6 +163,7 @@ def _pattern(needles: list[bytes], depth: int = 0) -> bytes:
         return b""
     parts = []
     for group in branches.values():
-        common = os.path.commonprefix(group)
-        parts.append(re.escape(common) + _pattern([needle[len(common) :] for needle in group], depth + 1))
+        first, last = group[0], group[-1]
+        common = next((at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first))
+        parts.append(re.escape(first[:common]) + _pattern([needle[common:] for needle in group], depth + 1))
     return b"(?:" + b"|".join(parts) + (b")?" if optional else b")")

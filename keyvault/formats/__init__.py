@@ -1,4 +1,4 @@
-"""Variables as text that a shell, a program or a file reader takes in, one module a syntax; nothing is imported until it is asked for."""
+"""Variables as text for shells, programs and file readers, one module a syntax, imported when it is asked for."""
 
 from __future__ import annotations
 

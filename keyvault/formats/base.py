@@ -9,7 +9,7 @@ from keyvault.core.errors import NotCarried
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-Pairs = "Sequence[tuple[str, str]]"
+    from keyvault.formats.lines import LineEditor
 
 
 class Refusal(NamedTuple):
@@ -53,7 +53,7 @@ class Format:
         """The statement that removes `variable`. Raises NotCarried where the syntax has none."""
         raise NotCarried(f"{self.name} cannot say that {variable} is not set")
 
-    def failure(self, status: int) -> str:  # noqa: ARG002 - what subclasses need
+    def failure(self, status: int) -> str:
         """A statement that leaves `status`, or any failure, behind; empty where the syntax has none."""
         return ""
 
@@ -63,20 +63,20 @@ class Format:
 
     def render(self, pairs: Sequence[tuple[str, str]]) -> Rendered:
         """All pairs that can be carried, and why the others cannot."""
-        return self._collect((name, lambda name=name, value=value: self.assign(name, value)) for name, value in pairs)
+        return self._collect(pairs, lambda pair: self.assign(*pair))
 
     def render_unset(self, names: Sequence[str]) -> Rendered:
         """As `render`, for removals."""
-        return self._collect((name, lambda name=name: self.unset(name)) for name in names)
+        return self._collect(((name, "") for name in names), lambda pair: self.unset(pair[0]))
 
-    def _collect(self, parts: Iterable[tuple[str, Callable[[], str]]]) -> Rendered:
+    def _collect(self, pairs: Iterable[tuple[str, str]], write: Callable[[tuple[str, str]], str]) -> Rendered:
         written: list[str] = []
         refused: list[Refusal] = []
-        for name, write in parts:
+        for pair in pairs:
             try:
-                written.append(write())
+                written.append(write(pair))
             except NotCarried as exc:
-                refused.append(refusal(name, exc))
+                refused.append(refusal(pair[0], exc))
         return Rendered(self.frame("".join(written)) if written else "", tuple(refused))
 
     def merge(self, existing: str, pairs: Sequence[tuple[str, str]]) -> Rendered:
@@ -84,6 +84,10 @@ class Format:
 
         Raises InvalidInput, with the line's number, where an assignment is there but cannot be replaced safely.
         """
+        return self.editor().merge(self, existing, pairs)
+
+    def editor(self) -> LineEditor:
+        """How `merge` reads a file of this syntax."""
         raise NotImplementedError
 
 

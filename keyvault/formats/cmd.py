@@ -10,33 +10,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyvault.formats.base import Format, refuse
-from keyvault.formats.lines import LineEditor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from keyvault.formats.base import Rendered
+    from keyvault.formats.lines import LineEditor
 
 _LONGEST_LINE = 8191  # "Command prompt line string limitation", learn.microsoft.com
-_EDITOR = LineEditor(
-    statement=(r'(?i:@?set)[ \t]+"(?P<name>[A-Za-z_]\w*)=[^"^]*"',),
-    mention=r'(?i)\bset\b.*\b{name}[ \t]*=',
-    outside_escape=True,
-    escape="^",
-    comment=":",
-    trailing_comment=False,
-    crlf=True,
-)
+# Computed by cmd unless they are set, or steering it.
+_RESERVED = "CD DATE TIME ERRORLEVEL CMDCMDLINE CMDEXTVERSION HIGHESTNUMANODENUMBER"
 
 
 class Cmd(Format):
     """Batch files."""
 
     is_shell = True
-    # Computed by cmd unless they are set, or steering it.
-    reserved = frozenset("CD DATE TIME ERRORLEVEL CMDCMDLINE CMDEXTVERSION HIGHESTNUMANODENUMBER".split())
+    reserved = frozenset(_RESERVED.split())
 
     def _assign(self, variable: str, value: str) -> str:
+        if variable.upper() in self.reserved:
+            refuse(f"{variable} has a meaning of its own in cmd", "choose another --env name")
         if not value:
             refuse("cmd deletes a variable that is given an empty value")
         if not value.isascii() or not value.isprintable():
@@ -55,8 +46,18 @@ class Cmd(Format):
     def failure(self, status: int) -> str:
         return f"@cmd /d /c exit {status}\r\n"
 
-    def merge(self, existing: str, pairs: Sequence[tuple[str, str]]) -> Rendered:
-        return _EDITOR.merge(self, existing, pairs)
+    def editor(self) -> LineEditor:
+        from keyvault.formats.lines import LineEditor
+
+        return LineEditor(
+            statement=(r'(?i:@?set)[ \t]+"(?P<name>[A-Za-z_]\w*)=[^"^]*"',),
+            mention=r"(?i)\bset\b.*\b{name}[ \t]*=",
+            outside_escape=True,
+            escape="^",
+            comment=":",
+            trailing_comment=False,
+            crlf=True,
+        )
 
 
 def load(name: str, _dialect: str) -> Format:

@@ -10,27 +10,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyvault.formats.base import Format, refuse
-from keyvault.formats.lines import LineEditor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from keyvault.formats.base import Rendered
+    from keyvault.formats.lines import LineEditor
 
 _UNSAFE = frozenset(" *?[]{}~!\\^'\"`$")
-_EDITOR = LineEditor(
-    statement=(r"""setenv[ \t]+(?P<name>[A-Za-z_]\w*)[ \t]+(?:'[^'!\\]*'|"[^"!\\$`]*"|[^\s'"\\$`;&|<>()#*?{}\[\]~!])*+[ \t]*;?""",),
-    mention=r"\b(?:setenv|unsetenv|set)\b.*\b{name}\b",
-    strings={"'": False, '"': False},
-    opaque=r"<<|\\$|`",
-)
+_WORD = r"""(?:'[^'!\\]*'|"[^"!\\$`]*"|[^\s'"\\$`;&|<>()#*?{}\[\]~!])*+"""
+_RESERVED = "COLUMNS LINES GROUP HOST HOSTTYPE MACHTYPE OSTYPE VENDOR REMOTEHOST NOREBIND LS_COLORS"
 
 
 class Csh(Format):
     """The C shells."""
 
     is_shell = True
-    reserved = frozenset("COLUMNS LINES GROUP HOST HOSTTYPE MACHTYPE OSTYPE VENDOR REMOTEHOST NOREBIND LS_COLORS".split())
+    reserved = frozenset(_RESERVED.split())
 
     def _assign(self, variable: str, value: str) -> str:
         if not value.isascii() or not value.isprintable() or not _UNSAFE.isdisjoint(value):
@@ -43,8 +36,15 @@ class Csh(Format):
     def failure(self, status: int) -> str:
         return f"( exit {status} );\n"
 
-    def merge(self, existing: str, pairs: Sequence[tuple[str, str]]) -> Rendered:
-        return _EDITOR.merge(self, existing, pairs)
+    def editor(self) -> LineEditor:
+        from keyvault.formats.lines import LineEditor
+
+        return LineEditor(
+            statement=(rf"setenv[ \t]+(?P<name>[A-Za-z_]\w*)[ \t]+{_WORD}[ \t]*;?",),
+            mention=r"\b(?:setenv|unsetenv|set)\b.*\b{name}\b",
+            strings={"'": False, '"': False},
+            opaque=r"<<|\\$|`",
+        )
 
 
 def load(name: str, _dialect: str) -> Format:

@@ -9,34 +9,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyvault.formats.base import Format
-from keyvault.formats.lines import LineEditor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from keyvault.formats.base import Rendered
+    from keyvault.formats.lines import LineEditor
 
 _WORD = r"""(?:'(?:[^'\\]|\\.)*+'|"(?:[^"\\$]|\\.|\$\w++)*+"|\\.|\$\w++|[^\s'"\\$;&|<>()#{}\[\]*?~])*+"""
-_EDITOR = LineEditor(
-    statement=(
-        rf"set[ \t]+(?:(?:-[gxU]+|--global|--export|--universal)[ \t]+)*(?P<name>[A-Za-z_]\w*)[ \t]+{_WORD}[ \t]*;?",
-        rf"export[ \t]+(?P<name>[A-Za-z_]\w*)={_WORD}[ \t]*;?",
-    ),
-    mention=r"\b(?:set|read)\b.*(?<![\w$]){name}\b|(?<![\w$]){name}=",
-    strings={"'": True, '"': True},
-    opaque=r"""["][^"]*\$\(""",
-)
+
+# Read-only in fish, computed by it, or with a meaning of its own.
+_RESERVED = """_ status pipestatus version history hostname argv umask fish_pid FISH_VERSION COLUMNS LINES status_generation
+fish_kill_signal fish_killring fish_read_limit"""
 
 
 class Fish(Format):
     """fish 3 and later."""
 
     is_shell = True
-    # Read-only in fish, computed by it, or with a meaning of its own.
-    reserved = frozenset(
-        "_ status pipestatus version history hostname argv umask fish_pid FISH_VERSION COLUMNS LINES status_generation "
-        "fish_kill_signal fish_killring fish_read_limit".split()
-    )
+    reserved = frozenset(_RESERVED.split())
 
     def _assign(self, variable: str, value: str) -> str:
         pieces: list[str] = []
@@ -56,11 +44,21 @@ class Fish(Format):
     def unset(self, variable: str) -> str:
         return f"set -eg {variable}; or true;\n"
 
-    def failure(self, status: int) -> str:  # noqa: ARG002 - fish has no cheap way to choose the number
+    def failure(self, status: int) -> str:
         return "false;\n"
 
-    def merge(self, existing: str, pairs: Sequence[tuple[str, str]]) -> Rendered:
-        return _EDITOR.merge(self, existing, pairs)
+    def editor(self) -> LineEditor:
+        from keyvault.formats.lines import LineEditor
+
+        return LineEditor(
+            statement=(
+                rf"set[ \t]+(?:(?:-[gxU]+|--global|--export|--universal)[ \t]+)*(?P<name>[A-Za-z_]\w*)[ \t]+{_WORD}[ \t]*;?",
+                rf"export[ \t]+(?P<name>[A-Za-z_]\w*)={_WORD}[ \t]*;?",
+            ),
+            mention=r"\b(?:set|read)\b.*(?<![\w$]){name}\b|(?<![\w$]){name}=",
+            strings={"'": True, '"': True},
+            opaque=r"""["][^"]*\$\(""",
+        )
 
 
 def load(name: str, _dialect: str) -> Format:

@@ -1,29 +1,31 @@
 """Editing a file of statements that stand on lines of their own, without touching anything else.
 
-This is no parser of shells. A line is replaced only when it starts outside every string, begins at the left margin and
-is, as a whole, one assignment of the variable. A line that has to do with the variable in any other way, a construct
-that strings cannot be told from code without a real parser (`opaque`), or a string left open: InvalidInput.
+This is no parser of shells. A line, with those that a string or an escaped line ending joins to it, is replaced only
+when it begins at the left margin and is, as a whole, one assignment of the variable. A line that has to do with the
+variable in any other way, a construct in which strings cannot be told from code without a real parser (`opaque`), or a
+string left open: InvalidInput.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from keyvault.core.errors import InvalidInput, NotCarried
-from keyvault.formats.base import Rendered, Refusal, refusal
+from keyvault.formats.base import Refusal, Rendered, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from keyvault.formats.base import Format
 
-_HINT = "change that line by hand, or write to a file of its own"
+HINT = "change that line by hand, or write to a file of its own"
 
 
 def cannot_replace(number: int, variable: str) -> InvalidInput:
     """The error for line `number`."""
-    return InvalidInput(f"line {number} has to do with {variable} in a way that cannot be replaced safely", _HINT)
+    return InvalidInput(f"line {number} has to do with {variable} in a way that cannot be replaced safely", HINT)
 
 
 def assign_all(form: Format, pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, str], tuple[Refusal, ...]]:
@@ -57,7 +59,7 @@ class LineEditor:
 
     statement: patterns with a group `name`, matched against a whole line; mention: any other sign of a variable, with
     `{name}` in it; strings: each quote, and whether `escape` works inside it; outside_escape: whether it works outside;
-    comment: what starts one; anywhere_comment: also after other text; opaque: what makes a file too hard; crlf: the
+    comment: what starts one; trailing_comment: also after other text; opaque: what makes a file too hard; crlf: the
     syntax does not mind carriage returns at the ends of lines.
     """
 
@@ -90,41 +92,49 @@ class LineEditor:
         statements, refused = assign_all(form, pairs)
         ending = line_ending(existing) if self._crlf else "\n"
         lines = existing.split("\n")
-        plain = self._plain_starts(lines)
+        starts = self._starts(lines)
         replaced = set()
-        for index, whole in enumerate(lines):
+        pieces = []
+        for first, after in pairwise(starts):
+            whole = "\n".join(lines[first:after])
             body, cut = (whole[:-1], "\r") if self._crlf and whole.endswith("\r") else (whole, "")
-            if plain[index] and body.lstrip()[:1] in self._comment and body.strip():
-                continue
-            if self._opaque and self._opaque.search(body):
-                raise InvalidInput(f"line {index + 1} has a construct that cannot be edited safely", _HINT)
-            match = self._match(body) if plain[index] and plain[index + 1] else None
-            name = match["name"] if match else ""
-            if match and name in statements:
-                lines[index] = statements[name].rstrip("\r\n") + match["tail"] + cut
-                replaced.add(name)
-            for other in statements:
-                if other != name and re.search(self._mention.format(name=other), body):
-                    raise cannot_replace(index + 1, other)
-        if not plain[-1]:
-            raise InvalidInput(f"line {len(lines)} ends inside a string or a statement", _HINT)
+            match = self._understand(body, first + 1, statements)
+            if match:
+                replaced.add(match["name"])
+                body = statements[match["name"]].rstrip("\r\n") + match["tail"]
+            pieces.append(body + cut)
         added = "".join(text.rstrip("\r\n") + ending for name, text in statements.items() if name not in replaced)
-        text = "\n".join(lines)
+        text = "\n".join(pieces)
         gap = ending if added and text and not text.endswith("\n") else ""
         return Rendered(text + gap + added, refused)
 
-    def _match(self, body: str) -> re.Match[str] | None:
-        return next((match for one in self._statements if (match := one.match(body))), None)
+    def _understand(self, body: str, number: int, statements: Mapping[str, str]) -> re.Match[str] | None:
+        """The match of an assignment that is to be replaced. Raises InvalidInput where one may hide."""
+        if body.strip() and body.lstrip()[0] in self._comment:
+            if self._outside_escape and body.endswith(
+                "\\"
+            ):  # systemd before version 254 goes on with the comment, others do not
+                raise InvalidInput(f"line {number} is a comment that ends with a backslash", HINT)
+            return None
+        if self._opaque and self._opaque.search(body):
+            raise InvalidInput(f"line {number} has a construct that cannot be edited safely", HINT)
+        match = next((match for one in self._statements if (match := one.match(body))), None)
+        name = match["name"] if match else ""
+        for other in statements:
+            if other != name and re.search(self._mention.format(name=other), body, re.DOTALL):
+                raise cannot_replace(number, other)
+        return match if name in statements else None
 
-    def _plain_starts(self, lines: list[str]) -> list[bool]:
-        """For each line, and for the place after the last, whether it starts outside strings and continued lines."""
-        starts = []
+    def _starts(self, lines: list[str]) -> list[int]:
+        """The lines that start outside strings and are not continued from the one before, and the place after the last."""
+        starts = [0]
         quote = ""
-        continued = False
-        for line in lines:
-            starts.append(not quote and not continued)
+        for index, line in enumerate(lines):
             quote, continued = self._after(line, quote)
-        starts.append(not quote and not continued)
+            if not quote and not continued:
+                starts.append(index + 1)
+        if starts[-1] != len(lines):
+            raise InvalidInput(f"line {starts[-1] + 1} starts a string or a statement that does not end", HINT)
         return starts
 
     def _after(self, line: str, quote: str) -> tuple[str, bool]:

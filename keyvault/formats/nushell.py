@@ -8,31 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyvault.formats.base import Format
-from keyvault.formats.lines import LineEditor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from keyvault.formats.lines import LineEditor
 
-    from keyvault.formats.base import Rendered
-
-_EDITOR = LineEditor(
-    statement=(
-        r"""\$env\.(?P<name>[A-Za-z_]\w*)[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*+"|'[^']*'|`[^`]*`|[\w.:/@-]++)[ \t]*;?""",
-    ),
-    mention=r"""env\.["'`]?{name}\b|(?<![\w$.])["'`]?{name}["'`]?[ \t]*[:=]""",
-    strings={"'": False, '"': True, "`": False},
-    outside_escape=False,
-    opaque=r"\br#+'|\$['\"]",
-    crlf=True,
-)
+# Computed or read-only, or structured values that Nushell converts.
+_RESERVED = "FILE_PWD CURRENT_FILE LAST_EXIT_CODE CMD_DURATION_MS NU_VERSION ENV_CONVERSIONS config"
 
 
 class Nushell(Format):
     """Nushell 0.80 and later."""
 
     is_shell = True
-    # Computed or read-only, or structured values that Nushell converts.
-    reserved = frozenset("FILE_PWD CURRENT_FILE LAST_EXIT_CODE CMD_DURATION_MS NU_VERSION ENV_CONVERSIONS config".split())
+    reserved = frozenset(_RESERVED.split())
 
     def _assign(self, variable: str, value: str) -> str:
         text = "".join(_escape(c) for c in value)
@@ -44,8 +32,19 @@ class Nushell(Format):
     def failure(self, status: int) -> str:
         return f'error make {{msg: "keyvault ended with status {status}"}};\n'
 
-    def merge(self, existing: str, pairs: Sequence[tuple[str, str]]) -> Rendered:
-        return _EDITOR.merge(self, existing, pairs)
+    def editor(self) -> LineEditor:
+        from keyvault.formats.lines import LineEditor
+
+        return LineEditor(
+            statement=(
+                r"""\$env\.(?P<name>[A-Za-z_]\w*)[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*+"|'[^']*'|`[^`]*`|[\w.:/@-]++)[ \t]*;?""",
+            ),
+            mention=r"""env\.["'`]?{name}\b|(?<![\w$.])["'`]?{name}["'`]?[ \t]*[:=]""",
+            strings={"'": False, '"': True, "`": False},
+            outside_escape=False,
+            opaque=r"\br#+'|\$['\"]",
+            crlf=True,
+        )
 
 
 def _escape(character: str) -> str:

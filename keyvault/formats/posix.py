@@ -15,26 +15,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyvault.formats.base import Format, is_plain
-from keyvault.formats.lines import LineEditor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from keyvault.formats.lines import LineEditor
 
-    from keyvault.formats.base import Rendered
-
-# Parameters that these shells compute, keep as numbers, or do not let one change. (Upper-case ones only where a shell
-# of the family has them; an API key needs none of them.)
-_RESERVED = {
-    "sh": "_ LINENO OPTIND OPTARG PPID RANDOM SECONDS UID EUID",
-    "bash": "_ BASHPID BASH_ALIASES BASH_ARGC BASH_ARGV BASH_ARGV0 BASH_CMDS BASH_COMMAND BASH_LINENO BASH_REMATCH "
-    "BASH_SOURCE BASH_SUBSHELL BASH_VERSINFO COMP_WORDBREAKS DIRSTACK EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS "
-    "HISTCMD LINENO OPTIND PIPESTATUS PPID RANDOM SECONDS SRANDOM UID",
-    "zsh": "_ ARGC COLUMNS EGID ERRNO EUID FUNCNEST GID HISTCHARS HISTCMD HISTSIZE KEYTIMEOUT LINENO LINES LISTMAX "
-    "LOGCHECK MAILCHECK OPTIND PPID RANDOM SAVEHIST SECONDS SHLVL TRY_BLOCK_ERROR TRY_BLOCK_INTERRUPT TTY TTYIDLE UID "
-    "USERNAME WATCH ZSH_EVAL_CONTEXT ZSH_SUBSHELL argv cdpath fignore fpath histchars mailpath manpath module_path "
-    "path pipestatus prompt psvar signals status watch zsh_eval_context",
-    "ksh": "_ COLUMNS HISTCMD JOBMAX LINENO LINES OPTIND PPID RANDOM SECONDS SH_OPTIONS",
-}
+# Parameters that a shell computes, keeps as a number or an array, or does not let one change.
+_BASH = """_ BASHPID BASH_ALIASES BASH_ARGC BASH_ARGV BASH_ARGV0 BASH_CMDS BASH_COMMAND BASH_LINENO BASH_REMATCH BASH_SOURCE
+BASH_SUBSHELL BASH_VERSINFO COMP_WORDBREAKS DIRSTACK EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS HISTCMD LINENO OPTIND
+PIPESTATUS PPID RANDOM SECONDS SRANDOM UID"""
+_KSH = "_ COLUMNS HISTCMD JOBMAX KSH_VERSION LINENO LINES MAILCHECK OPTIND PPID RANDOM SECONDS TMOUT"
+_ZSH = """_ ARGC ARGV0 COLUMNS EGID ERRNO EUID FUNCNEST GID HISTCHARS HISTCMD HISTSIZE KEYBOARD_HACK KEYTIMEOUT LINENO LINES
+LISTMAX LOGCHECK MAILCHECK OPTIND PPID RANDOM SAVEHIST SECONDS TRY_BLOCK_ERROR TRY_BLOCK_INTERRUPT TTY TTYIDLE UID USERNAME
+WATCH ZLE_RPROMPT_INDENT ZSH_EVAL_CONTEXT ZSH_SUBSHELL aliases argv builtins cdpath commands dirstack dis_aliases
+dis_builtins dis_functions dis_functions_source dis_galiases dis_patchars dis_reswords dis_saliases errnos epochtime fignore
+fpath funcfiletrace funcsourcetrace funcstack functions functions_source functrace galiases histchars history historywords
+jobdirs jobstates jobtexts keymaps langinfo mailpath manpath mapfile module_path modules nameddirs options parameters
+patchars path pipestatus psvar reswords saliases signals status sysparams termcap terminfo userdirs usergroups watch widgets
+zsh_eval_context zsh_scheduled_events"""
+_RESERVED = {"sh": _BASH + " " + _KSH, "bash": _BASH, "zsh": _ZSH, "ksh": _KSH}
 
 
 class Posix(Format):
@@ -72,8 +70,8 @@ class Posix(Format):
         used = "".join(sorted(c for c in set(statements) if is_plain(c))) + "="
         return f"case {used}\\\\{used}$''{used} in x) :;; esac;\n"
 
-    def merge(self, existing: str, pairs: Sequence[tuple[str, str]]) -> Rendered:
-        return _EDITOR.merge(self, existing, pairs)
+    def editor(self) -> LineEditor:
+        return editor()
 
 
 class Sh(Posix):
@@ -82,7 +80,7 @@ class Sh(Posix):
     _lead = "0"
 
     def _quoted(self, variable: str, escaped: str) -> str:
-        return f"{variable}=\"$(printf %b '{escaped}_')\"; export {variable}=\"${{{variable}%_}}\";\n"
+        return f'{variable}="$(printf %b \'{escaped}_\')"; export {variable}="${{{variable}%_}}";\n'
 
     def _canary(self, statements: str) -> str:
         if "%" not in statements:
@@ -97,17 +95,23 @@ _WORD = (
     r'|"(?:[^"\\$`]|\\.|\$\{\w++\}|\$\w++)*+"'
     r"|\\.|\$\{\w++\}|\$\w++|[^\s'\"\\$`;&|<>()])*+"
 )
-_EDITOR = LineEditor(
-    statement=(
-        rf"(?:export[ \t]+|typeset -x[ \t]+|declare -x[ \t]+)?(?P<name>[A-Za-z_]\w*)={_WORD}"
-        r"[ \t]*(?:;[ \t]*export[ \t]+(?P=name)[ \t]*)?;?",
-        r"""(?P<name>[A-Za-z_]\w*)="\$\(printf %b '[\w\\]*'\)"; export (?P=name)="\$\{(?P=name)%_\}";""",
-    ),
-    mention=r"(?<![\w$]){name}\+?=|\b(?:unset|read|readonly|local|typeset|declare|printf -v)\b.*(?<![\w$]){name}\b",
-    strings={"'": False, '"': True},
-    # here-documents; a quote inside a substitution inside a string; \' inside $'...'
-    opaque=r"""(?<!<)<<(?!<)|"[^"]*(?:\$\(|`)[^)`]*"|\$'[^']*\\'""",
-)
+_EXPORT = r"(?:(?:export|typeset -x|declare -x)[ \t]+)?"
+
+
+def editor() -> LineEditor:
+    """How to read a file of assignments in any shell of the family."""
+    from keyvault.formats.lines import LineEditor
+
+    return LineEditor(
+        statement=(
+            rf"{_EXPORT}(?P<name>[A-Za-z_]\w*)={_WORD}(?:[ \t]*;[ \t]*export[ \t]+(?P=name))?[ \t]*;?",
+            r"""(?P<name>[A-Za-z_]\w*)="\$\(printf %b '[\w\\]*'\)"; export (?P=name)="\$\{(?P=name)%_\}";""",
+        ),
+        mention=r"(?<![\w$]){name}\+?=|\b(?:unset|read|readonly|local|typeset|declare|printf -v)\b.*(?<![\w$]){name}\b",
+        strings={"'": False, '"': True},
+        # here-documents; a quote inside a substitution inside a string; \' inside $'...'
+        opaque=r"""(?<!<)<<(?!<)|"[^"]*(?:\$\(|`)[^)`]*"|\$'[^']*\\'""",
+    )
 
 
 def load(name: str, _dialect: str) -> Format:

@@ -11,22 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyvault.formats.base import Format, refuse
-from keyvault.formats.lines import LineEditor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from keyvault.formats.base import Rendered
+    from keyvault.formats.lines import LineEditor
 
 _STRING = r"""(?:'(?:[^'\u2018-\u201e]|'')*+'|"(?:[^"$`\u2018-\u201e]|`.|"")*+"|\[char\]0x[0-9a-fA-F]+)"""
-_EDITOR = LineEditor(
-    statement=(rf"\$(?:\{{env:(?P<name>\w+)\}})[ \t]*=[ \t]*{_STRING}(?:[ \t]*\+[ \t]*{_STRING})*+[ \t]*;?",),
-    mention=r"(?i)env:[\\/]?{name}\b|SetEnvironmentVariable.*\b{name}\b",
-    strings={"'": False, '"': True},
-    escape="`",
-    opaque=r"""@['"]|<#|[\u2018-\u201e]|"[^"]*\$\(""",
-    crlf=True,
-)
 
 
 class PowerShell(Format):
@@ -57,8 +46,17 @@ class PowerShell(Format):
     def failure(self, status: int) -> str:
         return f"$global:LASTEXITCODE = {status};\n"
 
-    def merge(self, existing: str, pairs: Sequence[tuple[str, str]]) -> Rendered:
-        return _EDITOR.merge(self, existing, pairs)
+    def editor(self) -> LineEditor:
+        from keyvault.formats.lines import LineEditor
+
+        return LineEditor(
+            statement=(rf"\$(?:\{{env:(?P<name>\w+)\}})[ \t]*=[ \t]*{_STRING}(?:[ \t]*\+[ \t]*{_STRING})*+[ \t]*;?",),
+            mention=r"(?i)env:[\\/]?{name}\b|SetEnvironmentVariable.*\b{name}\b",
+            strings={"'": False, '"': True},
+            escape="`",
+            opaque=r"""@['"]|<#|[\u2018-\u201e]|"[^"]*\$\(""",
+            crlf=True,
+        )
 
 
 def _utf16_units(text: str) -> list[int]:

@@ -8,22 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyvault.formats.base import Format
-from keyvault.formats.lines import LineEditor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from keyvault.formats.base import Rendered
+    from keyvault.formats.lines import LineEditor
 
 _STRING = r"""(?:"(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+')"""
-_EDITOR = LineEditor(
-    statement=(rf"Sys\.setenv\([ \t]*[\"'`]?(?P<name>[A-Za-z_]\w*)[\"'`]?[ \t]*=[ \t]*{_STRING}[ \t]*\)[ \t]*;?",),
-    mention=r"""(?<![\w.$]){name}["'`]?[ \t]*(?:=(?!=)|<-)|Sys\.(?:un)?setenv.*\b{name}\b""",
-    strings={"'": True, '"': True, "`": True},
-    outside_escape=False,
-    opaque=r"""\b[rR]["']-*[(\[{]""",
-    crlf=True,
-)
 
 
 class R(Format):
@@ -32,9 +21,7 @@ class R(Format):
     is_shell = True
 
     def _assign(self, variable: str, value: str) -> str:
-        text = "".join(
-            "\\" + chr(b) if b in b'"\\' else chr(b) if 0x20 <= b < 0x7F else f"\\{b:03o}" for b in value.encode()
-        )
+        text = "".join("\\" + chr(b) if b in b'"\\' else chr(b) if 0x20 <= b < 0x7F else f"\\{b:03o}" for b in value.encode())
         return f'Sys.setenv("{variable}" = "{text}");\n'
 
     def unset(self, variable: str) -> str:
@@ -43,8 +30,17 @@ class R(Format):
     def failure(self, status: int) -> str:
         return f'stop("keyvault ended with status {status}");\n'
 
-    def merge(self, existing: str, pairs: Sequence[tuple[str, str]]) -> Rendered:
-        return _EDITOR.merge(self, existing, pairs)
+    def editor(self) -> LineEditor:
+        from keyvault.formats.lines import LineEditor
+
+        return LineEditor(
+            statement=(rf"Sys\.setenv\([ \t]*[\"'`]?(?P<name>[A-Za-z_]\w*)[\"'`]?[ \t]*=[ \t]*{_STRING}[ \t]*\)[ \t]*;?",),
+            mention=r"""(?<![\w.$]){name}["'`]?[ \t]*(?:=(?!=)|<-)|Sys\.(?:un)?setenv.*\b{name}\b""",
+            strings={"'": True, '"': True, "`": True},
+            outside_escape=False,
+            opaque=r"""\b[rR]["']-*[(\[{]""",
+            crlf=True,
+        )
 
 
 def load(name: str, _dialect: str) -> Format:

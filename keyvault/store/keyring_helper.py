@@ -187,13 +187,13 @@ def _perform(ring: KeyringBackend, verb: str, service: str, user: str, secret: s
     except TimeoutError as exc:
         raise Stop("timeout") from exc
     except OSError as exc:
-        raise Stop("unavailable", f"the way to it is broken ({_name(exc)})") from exc
+        raise Stop("unavailable", f"the connection to it failed ({_name(exc)})") from exc
     except errors.KeyringLocked as exc:  # macOS says so when a person chose Cancel
         raise Stop("dismissed") from exc
     except errors.KeyringError as exc:
         if isinstance(exc.__cause__, Exception) and _NOT_ALLOWED in exc.__cause__.args:
             raise Stop("locked") from exc
-        raise Stop("unavailable", f"the keyring refused ({_name(exc)})") from exc
+        raise Stop("unavailable", f"it refused ({_name(exc)})") from exc
 
 
 def _on_the_bus(ring: KeyringBackend, verb: str, service: str, user: str, secret: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ person is there. The vault keeps a single item, so one question is asked however
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -96,7 +97,6 @@ def delete(item: Item, *, timeout: float = QUICK, interactive: bool = False) -> 
 
 def _ask(verb: str, item: Item, *, secret: bytes = b"", timeout: float, interactive: bool = False) -> tuple[str, str]:
     """Run the helper for one verb. Returns ("done", text) or ("missing", ""); everything else is raised."""
-    import re
     import time
 
     if not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}", name) for name in item):
@@ -120,7 +120,7 @@ def _ask(verb: str, item: Item, *, secret: bytes = b"", timeout: float, interact
     if word == "dismissed":
         raise KeyringDismissed("the dialog that unlocks the keyring was dismissed, or could not be shown", _STILL)
     if word == "unavailable":
-        raise KeyringUnavailable(f"no keyring can be used here: {escape(text)}", _STILL)
+        raise KeyringUnavailable(f"the keyring cannot be used: {escape(text)}", _STILL)
     reason = escape(text) if word == "failed" else _last_line(noise) or f"exit code {code}"
     raise KeyringUnavailable(f"the keyring's helper process failed: {reason}", _STILL)
 
@@ -135,9 +135,7 @@ def _session_bus(environment: dict[str, str]) -> str:
         for address in given.split(";"):
             if address.startswith(("unix:path=", "unix:abstract=")):
                 return address
-        raise KeyringUnavailable(
-            "no keyring can be used here: DBUS_SESSION_BUS_ADDRESS does not name a local socket", _STILL
-        )
+        raise KeyringUnavailable("the keyring cannot be used: DBUS_SESSION_BUS_ADDRESS does not name a local socket", _STILL)
     uid = os.getuid() if sys.platform != "win32" else 0
     path = os.path.join(environment.get("XDG_RUNTIME_DIR") or f"/run/user/{uid}", "bus")
     try:
@@ -145,15 +143,11 @@ def _session_bus(environment: dict[str, str]) -> str:
     except OSError:
         found = None
     if found is None or not stat.S_ISSOCK(found.st_mode) or found.st_uid != uid:
-        raise KeyringUnavailable(
-            "no keyring can be used here: there is no D-Bus session (usual over SSH, in containers and in CI)", _STILL
-        )
+        raise KeyringUnavailable("there is no keyring here: no D-Bus session (usual over SSH, in containers and in CI)", _STILL)
     return f"unix:path={path}"
 
 
-def _run(
-    arguments: list[str], request: bytes, environment: dict[str, str], timeout: float
-) -> tuple[int | None, bytes, bytes]:
+def _run(arguments: list[str], request: bytes, environment: dict[str, str], timeout: float) -> tuple[int | None, bytes, bytes]:
     """Run the helper. Returns its exit code (None: killed, out of time), stdout and stderr. No process is left over."""
     import contextlib
     import subprocess
@@ -173,9 +167,7 @@ def _run(
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except OSError as exc:
-        raise KeyringUnavailable(
-            f"the keyring's helper process does not start: {escape(str(exc.strerror))}", _STILL
-        ) from exc
+        raise KeyringUnavailable(f"the keyring's helper process does not start: {escape(str(exc.strerror))}", _STILL) from exc
     # communicate() would close stdin. Left open, it tells the helper that we live: should we be killed, it exits too.
     stdin, process.stdin = process.stdin, None
     try:

@@ -178,10 +178,14 @@ def open_store(path: str) -> SqliteStore:
     return SqliteStore(path)
 
 
-def create_store(path: str, blobs: Mapping[bytes, bytes], head: bytes) -> None:
-    """Make a store at `path`, whole or not at all. Raises AlreadyExists, StoreFailed, UnsafeFile."""
+def create_store(path: str, blobs: Mapping[bytes, bytes], head: bytes, *, private_folder: bool = True) -> None:
+    """Make a store at `path`, whole or not at all; its folder is private too, but for a backup's.
+
+    Raises AlreadyExists, StoreFailed, UnsafeFile.
+    """
     folder = os.path.dirname(path)
-    make_private_folder(folder)
+    if private_folder:
+        make_private_folder(folder)
     if os.path.lexists(path):
         raise AlreadyExists(f"{escape(path)} exists", "nothing was changed; choose another place with KEYVAULT_HOME")
     temporary = os.path.join(folder, f".{os.path.basename(path)}.{os.urandom(6).hex()}.new")
@@ -197,6 +201,38 @@ def create_store(path: str, blobs: Mapping[bytes, bytes], head: bytes) -> None:
     except OSError as exc:
         raise failure("create", path, exc) from exc
     sync_folder(folder)
+
+
+def replace_store(path: str, blobs: Mapping[bytes, bytes], head: bytes) -> None:
+    """Put other content into the store at `path`, in one transaction: open handles see it, as they would not see a rename.
+
+    Raises StoreFailed, StoreBusy, VaultCorrupt, UnsupportedFormat.
+    """
+    store = SqliteStore(path)
+    try:
+        with store.writers_queue():
+            old = store.ids()
+            add = {name: blob for name, blob in blobs.items() if name not in old}
+            if not store.put(add, old - set(blobs), head, store.head()):
+                raise StoreBusy("another program changed the vault without waiting for its turn", "run it again")
+    finally:
+        store.close()
+
+
+def put_aside(path: str) -> str:
+    """Give a store that cannot be read another name, and return that. Raises StoreFailed."""
+    with WritersQueue(path + ".lock").turn():
+        for number in range(1, 1000):
+            aside = f"{path}.damaged-{number}"
+            if not os.path.lexists(aside):
+                try:
+                    os.rename(path, aside)
+                    if os.path.lexists(path + "-journal"):
+                        os.rename(path + "-journal", aside + "-journal")
+                except OSError as exc:
+                    raise failure("rename", path, exc) from exc
+                return aside
+    raise StoreFailed(f"too many damaged files beside {escape(path)}", "move them elsewhere")
 
 
 def _fill(path: str, blobs: Mapping[bytes, bytes], head: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 _PR_SET_DUMPABLE = 4  # linux/prctl.h
-_core_limit: int | None = None  # the soft limit before ours
+_limit_before: list[int] = []  # the soft limit on core files, while ours is in force
 
 
 def harden_process() -> None:
@@ -14,14 +14,13 @@ def harden_process() -> None:
     Best effort, and may be called again. The limit outlives an exec: see `restore_limits`. The second measure ends
     with exec (execve(2)); until then the process cannot open its own `/proc/self/environ` or `/proc/self/mem` either.
     """
-    global _core_limit
     if sys.platform == "win32":
         return
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    if _core_limit is None:
-        _core_limit = soft
+    if not _limit_before:
+        _limit_before.append(soft)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     if sys.platform == "linux":
         # The kernel ignores the limit where cores go to a program (core(5), core_pattern with "|"); this it heeds.
@@ -39,14 +38,13 @@ def _not_dumpable() -> None:
 
 def restore_limits() -> None:
     """Put back what a child would inherit: the soft limit on core files. Does nothing if `harden_process` did not run."""
-    global _core_limit
-    if sys.platform == "win32" or _core_limit is None:
+    if sys.platform == "win32" or not _limit_before:
         return
     import resource
 
     hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
     try:
-        resource.setrlimit(resource.RLIMIT_CORE, (_core_limit, hard))
+        resource.setrlimit(resource.RLIMIT_CORE, (_limit_before[0], hard))
     except (ValueError, OSError):
         return  # somebody lowered the hard limit since: the child has no core files
-    _core_limit = None
+    _limit_before.clear()

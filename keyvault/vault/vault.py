@@ -95,10 +95,10 @@ class Vault:
         """The error for a name that is not there."""
         if removed:
             return NotFound(f'key "{ref}" was removed', f"keyvault restore-key {ref} brings it back")
-        near = closest(ref, [key.ref for key in self.keys()])
+        near = closest(ref, [key.ref for key in self.all_keys()])
         return NotFound(f'no key "{escape(ref)}"', f'did you mean "{near}"?' if near else "keyvault list shows the names")
 
-    def keys(self, *, removed: bool = False) -> list[ApiKey]:
+    def all_keys(self, *, removed: bool = False) -> list[ApiKey]:
         """All live keys by name; with `removed`, the removed ones instead."""
         records = self._read(lambda state: [r for _, r in tree.walk(self.fetcher(state.header), state.root.top)])
         keys = [key for record in records if (key := decode_record(record)).purged is None]

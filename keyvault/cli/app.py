@@ -1,0 +1,125 @@
+"""The commands, each in a file of its own that is imported only when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from keyvault import __version__
+from keyvault.cli import exits, guard, terminal
+from keyvault.cli.session import Session
+from keyvault.core.errors import InvalidInput
+
+# name -> (module below keyvault.cli.commands, one line of help)
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("init", "Make a new vault."),
+    "add": ("add", "Put a key in."),
+    "import": ("import_keys", "Take keys in from .env files."),
+    "list": ("list_keys", "List keys."),
+    "show": ("show", "All about one key, without its value."),
+    "get": ("get", "One value."),
+    "edit": ("edit", "Change a key or give it a new value."),
+    "rename": ("rename", "Give a key another name."),
+    "rm": ("rm", "Remove a key; restore-key undoes it."),
+    "restore-key": ("restore_key", "Bring a removed key back."),
+    "purge": ("purge", "Erase a removed key, or earlier values, for good."),
+    "history": ("history", "The values a key has had."),
+    "rollback": ("rollback", "Make an earlier value current again."),
+    "env": ("env", "Print keys as variables for a shell or a file."),
+    "run": ("run", "Run a program with keys in its environment."),
+    "slots": ("slots", "The ways to unlock the vault."),
+    "passwd": ("passwd", "Change the passphrase."),
+    "rekey": ("rekey", "Seal everything anew under a new vault key."),
+    "backup": ("backup", "Write a verified copy of the vault."),
+    "restore": ("restore", "Put a backup in place, or accept the vault as it is."),
+    "verify": ("verify", "Check every byte of the vault."),
+    "log": ("log", "What was changed, and when."),
+    "doctor": ("doctor", "What is set up here, and what is wrong with it."),
+    "completion": ("completion", "Print a completion script for a shell."),
+}
+
+
+class App(click.Group):
+    """A group whose commands are imported on demand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; each takes `--no-input` and `--debug` too, wherever they are written."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        command: click.Command = import_module(f"keyvault.cli.commands.{module}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table again, so that help imports nothing."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _set(name: str) -> Any:
+    def callback(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            setattr(ctx.ensure_object(Session), name, True)
+
+    return callback
+
+
+def common(command: Any) -> Any:
+    """The options that every command has."""
+    for name, text in (("--debug", "Say where an error came from."), ("--no-input", "Never ask; fail instead.")):
+        attribute = name[2:].replace("-", "_")
+        command = click.option(name, is_flag=True, expose_value=False, callback=_set(attribute), help=text)(command)
+    return command
+
+
+@click.group(cls=App, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="keyvault %(version)s")
+@common
+def app() -> None:
+    """An encrypted vault for API keys that puts the right ones into your shell, .env file or program."""
+
+
+def run(words: list[str]) -> int:
+    """Run one command line; the exit code."""
+    session = Session()
+    session.debug = "--debug" in (words[: words.index("--")] if "--" in words else words)
+    failure_code = exits.RUN_FAILED if next((w for w in words if not w.startswith("-")), "") == "run" else None
+    return guard.guarded(lambda: _run(words, session), session, failure_code=failure_code)
+
+
+def _run(words: list[str], session: Session) -> int:
+    _refuse_keys(words)
+    try:
+        result = app.main(words, prog_name="keyvault", standalone_mode=False, obj=session)
+    except click.UsageError as exc:
+        raise InvalidInput(_without_words(exc.format_message(), words), _where_help_is(exc)) from exc
+    except (click.Abort, EOFError) as exc:
+        raise terminal.Interrupted from exc
+    return result if isinstance(result, int) else exits.DONE
+
+
+def _refuse_keys(words: list[str]) -> None:
+    """A key on the command line is in the shell's history and in the process list: refuse it, and say so."""
+    own = words[: words.index("--")] if "--" in words else words
+    if any(guard.looks_like_key(part) for word in own for part in (word, word.partition("=")[2])):
+        raise InvalidInput(
+            "an argument looks like an API key; keys are never given as arguments",
+            "it is now in your shell's history and was visible to other programs: replace that key at its vendor",
+        )
+
+
+def _without_words(message: str, words: list[str]) -> str:
+    """click repeats what was typed; long words are left out, for they may be a key of a shape we do not know."""
+    for word in sorted((w for w in words if len(w) >= 16 and not w.startswith("--")), key=len, reverse=True):
+        message = message.replace(word, "…")
+    return message[:1].lower() + message[1:].rstrip(".")
+
+
+def _where_help_is(exc: click.UsageError) -> str:
+    return f"{exc.ctx.command_path} --help" if exc.ctx else "keyvault --help"

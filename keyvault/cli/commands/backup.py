@@ -1,0 +1,35 @@
+"""`keyvault backup`."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from keyvault.cli import terminal
+from keyvault.cli.app import common
+from keyvault.cli.session import Session
+from keyvault.core.errors import AlreadyExists, VaultCorrupt
+from keyvault.core.text import escape
+from keyvault.store.sqlite import create_store, open_store
+from keyvault.vault import care
+
+
+@click.command()
+@click.argument("file")
+@common
+@click.pass_obj
+def command(session: Session, file: str) -> None:
+    """Write a copy of the whole vault to a new FILE, verified. It opens with the vault's own ways to unlock."""
+    path = os.path.abspath(file)
+    if os.path.lexists(path):
+        raise AlreadyExists(f"{escape(path)} exists", "choose another name")
+    vault = session.open()
+    copied = care.copy(vault)
+    create_store(path, copied.blobs, copied.head, private_folder=False)
+    written = open_store(path)
+    if written.head() != copied.head or written.get(written.ids()) != copied.blobs:
+        raise VaultCorrupt(f"{escape(path)} does not read back as it was written", "check the disk; do not rely on this file")
+    written.check_integrity()
+    written.close()
+    terminal.tip(f"wrote and verified {escape(path)}")

@@ -1,0 +1,60 @@
+"""`keyvault edit`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from keyvault.cli import details, terminal, value_input
+from keyvault.cli.app import common
+from keyvault.cli.commands.add import warn_about
+from keyvault.cli.session import Session
+from keyvault.core import clock
+from keyvault.core.errors import InvalidInput
+from keyvault.core.refs import parse_ref
+from keyvault.vault import changes
+from keyvault.vault.changes import Details
+from keyvault.vault.keys import VALUE_FIELD
+
+
+@click.command()
+@click.argument("ref")
+@click.option("--value", "new_value", is_flag=True, help="Give it a new value; the present one stays in its history.")
+@value_input.options
+@details.options
+@common
+@click.pass_obj
+def command(
+    session: Session, /, ref: str, new_value: bool, stdin: bool, file: str | None, from_env: str | None, **said: Any
+) -> None:
+    """Change what is known about a key, or with --value the key itself."""
+    if not new_value and (stdin or file or from_env):
+        raise InvalidInput("--stdin, --file and --from-env go with --value", "add --value")
+    vault = session.open()
+    key = vault.get(str(parse_ref(ref)))
+    now = clock.now()
+    values: dict[str, str] = {}
+    if new_value:
+        values[VALUE_FIELD] = value_input.read_value(
+            session, f"new key for {key.ref}", stdin=stdin, file=file, from_env=from_env
+        )
+    fields, secrecy = details.read_fields(session, said, dict(key.fields))
+    values |= fields
+    known: Details = details.read_details(said, dict(key.tags), key.created or now, now)
+    if new_value and "created" not in known:
+        known["created"] = now
+    known["fields"] = secrecy
+    known["variables"] = details.variables_for(key.name.provider, said, secrecy, dict(key.variables))
+    if not values and not any(said[name] not in (None, ()) for name in said):
+        raise InvalidInput("nothing to change was given", "keyvault edit --help")
+    with vault.transaction("edit") as tx:
+        present = tx.get(key.ref)
+        merged = {**vault.values(present), **values} if values else None
+        changed = changes.edit(tx, key.ref, known, now, merged)
+    session.tell_notices(vault)
+    if new_value:
+        warn_about(values[VALUE_FIELD], key.name)
+        if any(v.fingerprint == changed.value.fingerprint for v in key.versions):
+            terminal.warn("the key has had this value before")
+    terminal.tip(f"changed {key.ref}")

@@ -1,0 +1,45 @@
+"""`keyvault get`."""
+
+from __future__ import annotations
+
+import click
+
+from keyvault.cli import render, terminal
+from keyvault.cli.app import common
+from keyvault.cli.session import Session
+from keyvault.core import clock
+from keyvault.core.errors import InvalidInput, NotFound
+from keyvault.core.refs import parse_ref
+from keyvault.core.text import escape
+from keyvault.vault.keys import VALUE_FIELD
+from keyvault.vault.usage import USED
+
+CLEAR_AFTER = 45  # seconds
+
+
+@click.command()
+@click.argument("ref")
+@click.option("--reveal", is_flag=True, help="Print the value, byte for byte.")
+@click.option("--copy", is_flag=True, help=f"Put it on the clipboard for {CLEAR_AFTER} seconds.")
+@click.option("--field", default=VALUE_FIELD, metavar="N", help="A further field instead of the value.")
+@click.option("--version", "number", type=int, metavar="N", help="An earlier value.")
+@common
+@click.pass_obj
+def command(session: Session, ref: str, reveal: bool, copy: bool, field: str, number: int | None) -> None:
+    """One value, only when asked for in so many words."""
+    if reveal == copy:
+        raise InvalidInput("say how you want the value", "--reveal prints it, --copy puts it on the clipboard")
+    vault = session.open()
+    key = vault.get(str(parse_ref(ref)))
+    values = vault.values(key, key.version(number) if number is not None else None)
+    if field not in values:
+        raise NotFound(f"{key.ref} has no field {escape(field[:40])}", f"keyvault show {key.ref}")
+    session.usage(vault).note([key.id], USED, clock.now())
+    vault.store.close()
+    if copy:
+        from keyvault.cli import clipboard
+
+        clipboard.copy(values[field], CLEAR_AFTER)
+        terminal.tip(f"copied; the clipboard is cleared in {CLEAR_AFTER} s")
+    else:
+        render.out(values[field] + ("\n" if terminal.is_terminal(1) else ""))

@@ -1,0 +1,39 @@
+"""`keyvault history`."""
+
+from __future__ import annotations
+
+import click
+
+from keyvault.cli import render
+from keyvault.cli.app import common
+from keyvault.cli.session import Session
+from keyvault.core import clock
+from keyvault.core.refs import parse_ref
+
+
+@click.command()
+@click.argument("ref")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@common
+@click.pass_obj
+def command(session: Session, ref: str, as_json: bool) -> None:
+    """The values a key has had, oldest first; `get --version N` reveals one."""
+    vault = session.open()
+    name = str(parse_ref(ref))
+    key = vault.find(name)
+    if key is None:
+        raise vault.no_such_key(name)
+    versions = [
+        {
+            "version": number,
+            "stored": clock.rfc3339(version.at),
+            "fingerprint": version.fingerprint or None,
+            "state": "purged" if not version.blob else "current" if version.id == key.current else "earlier",
+        }
+        for number, version in enumerate(key.versions, 1)
+    ]
+    if as_json:
+        render.json_out({"ref": key.ref, "versions": versions})
+    else:
+        rows = [(str(v["version"]), str(v["stored"]), str(v["fingerprint"] or "-"), str(v["state"])) for v in versions]
+        render.table(("VERSION", "STORED", "FINGERPRINT", "STATE"), rows)

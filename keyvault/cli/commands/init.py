@@ -1,0 +1,98 @@
+"""`keyvault init`."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from keyvault.cli import new_slots, recovery, terminal
+from keyvault.cli.app import common
+from keyvault.cli.session import Session
+from keyvault.core.errors import AlreadyExists, Unreachable
+from keyvault.core.text import escape
+from keyvault.store import os_keyring
+from keyvault.store.files import make_private_folder
+from keyvault.store.sqlite import create_store
+from keyvault.unlock.harden import harden_process
+from keyvault.unlock.passphrase import given
+from keyvault.vault import care
+from keyvault.vault.anchor import Anchors
+from keyvault.vault.care import SlotSecret
+from keyvault.vault.slots import KEY_FILE, KEYRING, PASSPHRASE
+
+
+@click.command()
+@click.option("--unlock", type=click.Choice([KEYRING, PASSPHRASE, KEY_FILE]), help="How the vault is unlocked.")
+@click.option("--key-file", default="", metavar="FILE", help="Where the new key file goes.")
+@click.option("--strong", is_flag=True, help="Make guessing the passphrase four times as expensive.")
+@click.option("--recovery-file", metavar="FILE", help="Write the recovery code to a new file instead of the terminal.")
+@click.option("--no-recovery", is_flag=True, help="Go without a recovery code.")
+@click.option("--insist", is_flag=True, help="Take a weak passphrase, or a key file beside the vault.")
+@common
+@click.pass_obj
+def command(
+    session: Session,
+    unlock: str | None,
+    key_file: str,
+    strong: bool,
+    recovery_file: str | None,
+    no_recovery: bool,
+    insist: bool,
+) -> None:
+    """Make a new vault.
+
+    Without --unlock: the OS keyring if one answers within 3 seconds, else a passphrase.
+    """
+    harden_process()
+    settings = session.settings
+    if os.path.lexists(settings.vault_path):
+        raise AlreadyExists(
+            f"there is a vault at {escape(settings.home)}", "nothing was changed; KEYVAULT_HOME names another place"
+        )
+    make_private_folder(settings.home)
+    kind = unlock or _choose(session, key_file)
+    vault_id = care.new_vault_id()
+    code = recovery.new_slot(session, recovery_file, none=no_recovery) if kind != PASSPHRASE else None
+    slot = _slot(session, kind, vault_id, key_file, strong=strong, insist=insist)
+    if kind == PASSPHRASE:
+        code = recovery.new_slot(session, recovery_file, none=no_recovery)
+    try:
+        vault = care.new_vault([slot, *([code] if code else [])], vault_id)
+        create_store(settings.vault_path, vault.blobs, vault.head)
+    except BaseException:
+        if kind == KEYRING:
+            new_slots.forget_keyring(vault_id, slot.slot_id)
+        raise
+    for notice in care.remember(Anchors(settings.state), settings.vault_path, vault):
+        terminal.warn(notice)
+    _tell(session, kind, key_file)
+
+
+def _choose(session: Session, key_file: str) -> str:
+    if key_file or session.settings.key_file:
+        return KEY_FILE
+    if given(session.settings) is not None:
+        return PASSPHRASE
+    try:
+        os_keyring.probe()
+    except Unreachable as exc:
+        terminal.tip(f"no OS keyring: {exc.message}")
+        return PASSPHRASE
+    return KEYRING
+
+
+def _slot(session: Session, kind: str, vault_id: str, key_file: str, *, strong: bool, insist: bool) -> SlotSecret:
+    if kind == KEYRING:
+        return new_slots.keyring(vault_id)
+    if kind == KEY_FILE:
+        return new_slots.new_key_file(session, key_file, insist=insist)
+    return new_slots.passphrase(session, strong=strong, insist=insist, text=given(session.settings))
+
+
+def _tell(session: Session, kind: str, key_file: str) -> None:
+    settings = session.settings
+    terminal.tip(f"made a vault at {settings.home}, unlocked by {kind}")
+    if kind == KEY_FILE and not settings.key_file:
+        terminal.tip(f"set KEYVAULT_KEY_FILE={os.path.abspath(key_file)}")
+    terminal.tip("next: keyvault add openai")

@@ -1,0 +1,90 @@
+"""`keyvault list`."""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import Any
+
+import click
+
+from keyvault.cli import render, terminal
+from keyvault.cli.app import common
+from keyvault.cli.session import Session
+from keyvault.core import clock
+from keyvault.vault.keys import ApiKey
+from keyvault.vault.usage import Used
+
+_NEVER = Used(None, None)
+
+
+@click.command()
+@click.argument("pattern", required=False)
+@click.option("--removed", is_flag=True, help="List the removed keys instead.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@common
+@click.pass_obj
+def command(session: Session, pattern: str | None, removed: bool, as_json: bool) -> None:
+    """List keys; PATTERN is part of a name, a variable, a tag, or a glob such as openai/*."""
+    vault = session.open()
+    keys = [key for key in vault.all_keys(removed=removed) if pattern is None or matches(key, pattern)]
+    used = session.usage(vault).read()
+    if as_json:
+        render.json_out({"keys": [as_dict(key, used.get(key.id, _NEVER)) for key in keys]})
+    elif keys:
+        now = clock.now()
+        rows = [_row(key, used.get(key.id, _NEVER), now) for key in keys]
+        render.table(("KEY", "AGE", "LAST USED", "EXPIRES", "VARIABLES"), rows)
+    else:
+        terminal.tip("no keys" if pattern else "no keys yet: keyvault add openai, or keyvault import .env")
+
+
+def matches(key: ApiKey, pattern: str) -> bool:
+    """The pattern fits the key's name, a variable, or a tag."""
+    wanted = pattern.lower()
+    texts = [key.ref, *key.variables, *(f"{name}={value}" for name, value in key.tags.items())]
+    return any(wanted in text.lower() or fnmatch.fnmatchcase(text.lower(), wanted) for text in texts)
+
+
+def as_dict(key: ApiKey, used: Used) -> dict[str, Any]:
+    """A key as `--json` shows it; the shape is documented in docs/reference/json.md."""
+    return {
+        "ref": key.ref,
+        "provider": key.name.provider,
+        "env": list(key.variables),
+        "created": _time(key.created),
+        "added": _time(key.added),
+        "changed": _time(key.changed),
+        "last_used": _time(used.used),
+        "last_exported": _time(used.exported),
+        "expires": _time(key.expires),
+        "rotate_after_days": key.rotate_after // clock.DAY if key.rotate_after is not None else None,
+        "fingerprint": key.value.fingerprint,
+        "verdict": None,
+        "versions": sum(1 for version in key.versions if version.blob),
+        "fields": {name: "secret" if secret else "plain" for name, secret in key.fields.items()},
+        "tags": dict(key.tags),
+        "note": key.note,
+        "base_url": key.base_url,
+        "vendor_name": key.vendor_name,
+        "vendor_id": key.vendor_id,
+        "scopes": key.scopes,
+        "auto": key.auto,
+        "removed": _time(key.deleted),
+    }
+
+
+def age(key: ApiKey, now: int) -> str:
+    """How old the current value is; "at least" where only the vault's own date is known. Never negative."""
+    since = key.value.at if len(key.versions) > 1 else key.created
+    days = max(0, now - (since if since is not None else key.added)) // clock.DAY
+    return f"{days}d" if since is not None else f">={days}d"
+
+
+def _row(key: ApiKey, used: Used, now: int) -> tuple[str, ...]:
+    last = max(used.used or 0, used.exported or 0)
+    expires = "-" if key.expires is None else clock.day(key.expires) + (" expired" if key.expires <= now else "")
+    return key.ref, age(key, now), clock.day(last) if last else "-", expires, ", ".join(key.variables)
+
+
+def _time(at: int | None) -> str | None:
+    return None if at is None else clock.rfc3339(at)

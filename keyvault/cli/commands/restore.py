@@ -1,0 +1,94 @@
+"""`keyvault restore`."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from keyvault.cli import terminal
+from keyvault.cli.app import common
+from keyvault.cli.session import Session
+from keyvault.core import clock
+from keyvault.core.errors import StoreFailed, UnsupportedFormat, VaultCorrupt
+from keyvault.core.text import escape
+from keyvault.store.memory import MemoryStore
+from keyvault.store.sqlite import create_store, open_store, put_aside, replace_store
+from keyvault.unlock.harden import harden_process
+from keyvault.vault import care
+from keyvault.vault.anchor import Anchors
+from keyvault.vault.care import Undone
+from keyvault.vault.vault import Vault
+
+
+@click.command()
+@click.argument("file", required=False)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common
+@click.pass_obj
+def command(session: Session, file: str | None, yes: bool) -> None:
+    """Put the backup FILE in place of the vault; without FILE, go on from the vault as it is.
+
+    Shows what that undoes, and asks once. The vault counts on from the newest state this machine has seen.
+    """
+    if file:
+        _from_backup(session, os.path.abspath(file), yes=yes)
+    else:
+        _as_it_is(session, yes=yes)
+
+
+def _as_it_is(session: Session, *, yes: bool) -> None:
+    vault = session.open(believe_store=True)
+    undone = care.what_is_undone(vault)
+    if undone.abandoned == (undone.seq, vault.root.chain.hex()) and vault.anchors.vault_at(vault.store.name):
+        terminal.tip("the vault is the one this machine knows; nothing to do")
+        return
+    care.verify(vault)
+    _confirm(session, undone, "the vault as it is", yes=yes)
+    care.go_on_from(vault, undone)
+    _remember(vault, session.settings.vault_path)
+
+
+def _from_backup(session: Session, path: str, *, yes: bool) -> None:
+    harden_process()
+    settings = session.settings
+    source = open_store(path)
+    head, ids = source.head(), source.ids()
+    memory = MemoryStore(settings.vault_path, source.get(ids), head)
+    source.close()
+    vault = Vault(memory, session.unlocker(), Anchors(settings.state), believe_store=True)
+    found = care.verify(vault)
+    undone = care.what_is_undone(vault)
+    _confirm(session, undone, f"the backup with {found.keys} keys", yes=yes)
+    care.go_on_from(vault, undone)
+    blobs = memory.get(memory.ids())
+    if not os.path.lexists(settings.vault_path):
+        create_store(settings.vault_path, blobs, memory.head())
+    else:
+        try:
+            replace_store(settings.vault_path, blobs, memory.head())
+        except (VaultCorrupt, UnsupportedFormat, StoreFailed) as exc:
+            session.confirm(f"the present vault cannot be written into ({exc.message}); put its file aside?", yes=yes)
+            aside = put_aside(settings.vault_path)
+            terminal.warn(f"the old file is kept as {escape(aside)}")
+            create_store(settings.vault_path, blobs, memory.head())
+    _remember(vault, settings.vault_path)
+
+
+def _confirm(session: Session, undone: Undone, what: str, *, yes: bool) -> None:
+    terminal.say(f"{what}: change {undone.seq} of {clock.rfc3339(undone.at)}")
+    if undone.abandoned is None:
+        terminal.say("this machine knows no newer state of it")
+    elif undone.abandoned[0] > undone.seq:
+        terminal.say(
+            f"this machine has seen change {undone.abandoned[0]}: {undone.abandoned[0] - undone.seq} changes are undone"
+        )
+    else:
+        terminal.say(f"this machine has seen another line of changes, up to {undone.abandoned[0]}; that one is given up")
+    session.confirm("go on from it?", yes=yes)
+
+
+def _remember(vault: Vault, path: str) -> None:
+    for notice in care.remember(vault.anchors, path, vault):
+        terminal.warn(notice)
+    terminal.tip(f"restored; the vault is at change {vault.root.seq}")

@@ -1,0 +1,41 @@
+"""`keyvault run`."""
+
+from __future__ import annotations
+
+import click
+
+from keyvault.cli import terminal
+from keyvault.cli.app import common
+from keyvault.cli.session import Session
+from keyvault.core import clock
+from keyvault.core.errors import InvalidInput
+from keyvault.core.settings import child_environment
+from keyvault.environment.resolve import resolve
+from keyvault.environment.run import run
+from keyvault.vault.usage import USED
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("--only", multiple=True, metavar="REF", help="Give it only this key. Repeatable.")
+@click.option("--redact", is_flag=True, help="Mask the values in its output where that goes to a pipe or a file.")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- CMD [ARG]...")
+@common
+@click.pass_obj
+def command(session: Session, only: tuple[str, ...], redact: bool, words: tuple[str, ...]) -> int:
+    """Run a program with keys in its environment.
+
+    The program takes keyvault's place: its signals, terminal and exit code are its own.
+    """
+    if not words:
+        raise InvalidInput("no program to run", "keyvault run -- CMD ARG...")
+    vault = session.open()
+    resolved = resolve(vault, only)
+    for warning in resolved.warnings:
+        terminal.warn(warning)
+    nul = [name for name, value in resolved.variables if "\0" in value]
+    if nul:
+        raise InvalidInput(f"the value of {nul[0]} holds a NUL character, which no environment can carry")
+    session.usage(vault).note((key.id for key in resolved.keys), USED, clock.now())
+    vault.store.close()
+    added = dict(resolved.variables)
+    return run(list(words), child_environment(added), redact=list(added.values()) if redact else [])

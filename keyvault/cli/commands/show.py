@@ -1,0 +1,64 @@
+"""`keyvault show`."""
+
+from __future__ import annotations
+
+import click
+
+from keyvault.cli import render
+from keyvault.cli.app import common
+from keyvault.cli.commands.list_keys import age, as_dict
+from keyvault.cli.session import Session
+from keyvault.core import clock
+from keyvault.core.refs import parse_ref
+from keyvault.core.text import escape, mask
+from keyvault.vault.keys import VALUE_FIELD
+from keyvault.vault.usage import Used
+
+
+@click.command()
+@click.argument("ref")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@common
+@click.pass_obj
+def command(session: Session, ref: str, as_json: bool) -> None:
+    """All about one key. Its value is masked; further fields that are not secret are shown."""
+    vault = session.open()
+    key = vault.get(str(parse_ref(ref)))
+    used = session.usage(vault).read().get(key.id, Used(None, None))
+    values = vault.values(key)
+    if as_json:
+        plain = {name: values[name] for name, secret in key.fields.items() if not secret}
+        render.json_out(as_dict(key, used) | {"plain_fields": plain})
+        return
+    number = key.versions.index(key.value) + 1
+    rows = [
+        ("key", key.ref),
+        (
+            "value",
+            f"{mask(values[VALUE_FIELD])}  (version {number} of {len(key.versions)}, fingerprint {key.value.fingerprint})",
+        ),
+        *((f"field {name}", mask(values[name]) if secret else escape(values[name])) for name, secret in key.fields.items()),
+        *(("variable", f"{variable}{f' = field {field}' if field else ''}") for variable, field in key.variables.items()),
+        ("age", age(key, clock.now())),
+        ("created", _day(key.created, "unknown")),
+        ("added", _day(key.added)),
+        ("changed", _day(key.changed)),
+        ("last used", _day(used.used)),
+        ("last exported", _day(used.exported)),
+        ("expires", _day(key.expires)),
+        ("rotate after", f"{key.rotate_after // clock.DAY}d" if key.rotate_after is not None else "-"),
+        *((f"tag {escape(name)}", escape(value)) for name, value in key.tags.items()),
+        *((what, escape(text)) for what, text in _texts(key._asdict())),
+    ]
+    if not key.auto:
+        rows.append(("exported", "only when named"))
+    render.pairs(rows)
+
+
+def _texts(fields: dict[str, object]) -> list[tuple[str, str]]:
+    names = ("base_url", "vendor_name", "vendor_id", "scopes", "note")
+    return [(name.replace("_", " "), str(fields[name])) for name in names if fields[name]]
+
+
+def _day(at: int | None, otherwise: str = "-") -> str:
+    return otherwise if at is None else clock.day(at)

@@ -1,0 +1,23 @@
+"""`keyvault verify`."""
+
+from __future__ import annotations
+
+import click
+
+from keyvault.cli import render
+from keyvault.cli.app import common
+from keyvault.cli.session import Session
+from keyvault.store.sqlite import SqliteStore
+from keyvault.vault import care
+
+
+@click.command()
+@common
+@click.pass_obj
+def command(session: Session) -> None:
+    """Open every byte of the vault and check it against the head, the journal and this machine's anchor."""
+    vault = session.open()
+    if isinstance(vault.store, SqliteStore):
+        vault.store.check_integrity()
+    found = care.verify(vault)
+    render.out(f"verified {found.keys} keys, {found.removed} removed, {found.values} values, {found.commits} changes\n")

@@ -1,0 +1,115 @@
+"""The options by which people say things about a key, shared by `add` and `edit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from keyvault.cli import value_input
+from keyvault.cli.session import Session
+from keyvault.core import clock
+from keyvault.core.errors import InvalidInput
+from keyvault.core.text import escape
+from keyvault.providers import catalogue
+from keyvault.vault.changes import Details
+from keyvault.vault.keys import VALUE_FIELD
+
+_TEXTS = ("note", "base_url", "vendor_name", "vendor_id", "scopes")
+
+
+def options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options themselves."""
+    given = (
+        click.option(
+            "--env", "env", multiple=True, metavar="NAME[=FIELD]", help="Variable for the value, or for a field. Repeatable."
+        ),
+        click.option(
+            "--field", "field", multiple=True, metavar="NAME=VALUE", help="A further part that is not secret. Repeatable."
+        ),
+        click.option("--secret-field", multiple=True, metavar="NAME", help="A further secret part; asked for. Repeatable."),
+        click.option("--created", metavar="DATE", help="When the vendor made it; 'unknown' if nobody knows."),
+        click.option("--expires", metavar="DATE|90d", help="When it stops working; 'none' takes the date away."),
+        click.option("--rotate-after", metavar="90d", help="When it should be replaced; 'none' takes it away."),
+        click.option("--tag", multiple=True, metavar="K=V", help="A tag; K= takes it away. Repeatable."),
+        click.option("--note", metavar="TEXT", help="A note."),
+        click.option("--base-url", metavar="URL", help="The endpoint this key is for."),
+        click.option("--vendor-name", metavar="TEXT", help="What the vendor's page calls the key."),
+        click.option("--vendor-id", metavar="TEXT", help="The vendor's id of the key."),
+        click.option("--scopes", metavar="TEXT", help="What the key may do."),
+        click.option("--auto/--no-auto", default=None, help="Whether a plain `keyvault env` exports it."),
+    )
+    for option in reversed(given):
+        command = option(command)
+    return command
+
+
+def read_fields(session: Session, said: dict[str, Any], before: dict[str, bool]) -> tuple[dict[str, str], dict[str, bool]]:
+    """The further fields that were given: their values, and all fields' secrecy."""
+    values: dict[str, str] = {}
+    secrecy = dict(before)
+    for text in said["field"]:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InvalidInput("--field takes NAME=VALUE", "for a secret part use --secret-field NAME")
+        values[name], secrecy[name] = value, False
+    for text in said["secret_field"]:
+        name, value = value_input.read_secret_field(session, text)
+        values[name], secrecy[name] = value, True
+    return values, secrecy
+
+
+def variables_for(provider_id: str, said: dict[str, Any], fields: dict[str, bool], before: dict[str, str]) -> dict[str, str]:
+    """Which variable gets which field: what was said, what was there, what the vendor's programs read. Raises InvalidInput."""
+    provider = catalogue.load(provider_id)
+    named = dict(text.split("=", 1) if "=" in text else (text, VALUE_FIELD) for text in said["env"])
+    taken = set(named.values())
+    chosen = {variable: field for variable, field in before.items() if field not in taken and (not field or field in fields)}
+    chosen |= named
+    for field in [VALUE_FIELD, *fields]:
+        if field in chosen.values():
+            continue
+        if field == VALUE_FIELD:
+            if provider is None:
+                raise InvalidInput(
+                    f"keyvault does not know the vendor {escape(provider_id)}, so it cannot name the variable", "add --env NAME"
+                )
+            chosen[provider.variables[0]] = field
+        elif provider and field in provider.fields:
+            chosen[provider.fields[field].variable] = field
+        else:
+            chosen[f"{provider_id}_{field}".upper().replace("-", "_").replace(".", "_")] = field
+    return chosen
+
+
+def read_details(said: dict[str, Any], tags: dict[str, str], created: int, at: int) -> Details:
+    """What else was said about the key. Raises InvalidInput."""
+    details: Details = {}
+    if said["created"]:
+        details["created"] = None if said["created"] == "unknown" else clock.parse_time(said["created"])
+        created = details["created"] or at
+    if said["expires"]:
+        details["expires"] = None if said["expires"] == "none" else clock.parse_time(said["expires"], relative_to=created)
+    if said["rotate_after"]:
+        details["rotate_after"] = None if said["rotate_after"] == "none" else clock.parse_span(said["rotate_after"])
+    if said["tag"]:
+        details["tags"] = _tags(said["tag"], tags)
+    for name in _TEXTS:
+        if said[name] is not None:
+            details[name] = said[name]  # type: ignore[literal-required]
+    if said["auto"] is not None:
+        details["auto"] = said["auto"]
+    return details
+
+
+def _tags(words: tuple[str, ...], before: dict[str, str]) -> dict[str, str]:
+    tags = dict(before)
+    for word in words:
+        name, _, value = word.partition("=")
+        if not name:
+            raise InvalidInput("a tag is written K=V")
+        tags.pop(name, None)
+        if value or "=" not in word:
+            tags[name] = value
+    return tags

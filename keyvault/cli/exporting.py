@@ -1,0 +1,99 @@
+"""`env`, without click: this is what shells run when they start."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from keyvault.cli import render, terminal
+from keyvault.cli.exits import FAILED, code_of
+from keyvault.cli.session import Session
+from keyvault.core import clock
+from keyvault.core.errors import KeyvaultError
+from keyvault.core.text import mask
+from keyvault.environment.resolve import Resolved, resolve, variables_of
+from keyvault.formats import load
+from keyvault.formats.base import Format, Rendered
+from keyvault.vault.usage import EXPORTED, USED
+
+
+class Request(NamedTuple):
+    """What `env` was asked for."""
+
+    refs: tuple[str, ...] = ()
+    format: str = "auto"
+    dialect: str = "portable"
+    output: str = ""
+    unset: bool = False
+    reveal: bool = False
+
+
+def run(session: Session, request: Request) -> int:
+    """Print the variables; the exit code. A failure is also told to the shell that evaluates the output."""
+    form = load_format(request)
+    piped = not terminal.is_terminal(1)
+    try:
+        return _run(session, request, form, piped=piped)
+    except KeyvaultError as exc:
+        if form.is_shell and piped and not request.output:
+            render.out(form.failure(code_of(exc)))
+        raise
+
+
+def load_format(request: Request) -> Format:
+    """The format asked for, or that of the calling shell. Raises InvalidInput."""
+    name = request.format
+    if name == "auto":
+        from keyvault.environment.shell import detect_shell
+
+        name = detect_shell()
+    return load(name, request.dialect)
+
+
+def _run(session: Session, request: Request, form: Format, *, piped: bool) -> int:
+    vault = session.open()
+    if request.unset:
+        rendered = form.render_unset(variables_of(vault, request.refs))
+        return _print(rendered, form)
+    resolved = resolve(vault, request.refs)
+    for warning in resolved.warnings:
+        terminal.warn(warning)
+    if request.output:
+        _write_file(request, form, resolved)
+        code = 0
+    elif piped or request.reveal:
+        code = _print(form.render(resolved.variables), form)
+    else:
+        _show_masked(resolved, form)
+        return 0
+    session.usage(vault).note((key.id for key in resolved.keys), USED if request.refs else EXPORTED, clock.now())
+    return code
+
+
+def _print(rendered: Rendered, form: Format) -> int:
+    """Print what can be carried, and say why the rest cannot."""
+    for refusal in rendered.refused:
+        terminal.warn(f"{refusal.variable} is left out: {refusal.reason}")
+    for note in rendered.notes:
+        terminal.warn(note)
+    failed = form.failure(FAILED) if rendered.refused and form.is_shell else ""
+    render.out(rendered.text + failed)
+    return FAILED if rendered.refused else 0
+
+
+def _write_file(request: Request, form: Format, resolved: Resolved) -> None:
+    from keyvault.environment import export_file
+
+    export_file.write(request.output, form, resolved.variables)
+    if warning := export_file.git_warning(request.output):
+        terminal.warn(warning)
+    terminal.tip(f"wrote {len(resolved.variables)} variables to {request.output}")
+
+
+def _show_masked(resolved: Resolved, form: Format) -> None:
+    """On a terminal nothing is evaluated, so nothing needs to be shown."""
+    if form.name == "json":
+        render.json_out({name: mask(value) for name, value in resolved.variables})
+    elif resolved.variables:
+        render.pairs([(name, mask(value)) for name, value in resolved.variables])
+    calls = {"fish": "keyvault env | source", "powershell": "keyvault env | Out-String | Invoke-Expression"}
+    terminal.tip("values are masked; to set them here: " + calls.get(form.name, 'eval "$(keyvault env)"'))

@@ -1,0 +1,52 @@
+"""What goes to stdout, and nothing else writes there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from keyvault.core.errors import StoreFailed
+
+
+def out(text: str) -> None:
+    """Exactly this text, as UTF-8. Raises StoreFailed when it cannot be written; a closed pipe ends the process quietly."""
+    try:
+        stream = sys.stdout.buffer
+        stream.write(text.encode())
+        stream.flush()
+    except BrokenPipeError:
+        close_quietly()
+        raise
+    except OSError as exc:
+        close_quietly()
+        raise StoreFailed(f"cannot write the output: {(exc.strerror or 'error').lower()}") from exc
+
+
+def close_quietly() -> None:
+    """Keep the interpreter from complaining about what it cannot flush at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def json_out(value: Any) -> None:
+    """One JSON document."""
+    import json
+
+    out(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as their content; the last one is not padded."""
+    widths = [max(len(row[n]) for row in [headings, *rows]) for n in range(len(headings) - 1)]
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
+        for row in [headings, *rows]
+    ]
+    out("\n".join(line.rstrip() for line in lines) + "\n")
+
+
+def pairs(rows: Sequence[tuple[str, str]]) -> None:
+    """A name and a text a line."""
+    width = max(len(name) for name, _ in rows)
+    out("".join(f"{name.ljust(width)}  {text}\n" for name, text in rows))

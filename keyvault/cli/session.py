@@ -1,0 +1,66 @@
+"""What a command needs of the outside: settings, a person to ask, an open vault."""
+
+from __future__ import annotations
+
+from keyvault.cli import terminal
+from keyvault.core import settings
+from keyvault.core.errors import InvalidInput, KeyvaultError
+from keyvault.core.settings import Settings
+from keyvault.unlock.opening import open_vault, usage_of
+from keyvault.unlock.unlocker import People, Unlocker
+from keyvault.vault.usage import Usage
+from keyvault.vault.vault import Vault
+
+
+class Session:
+    """One run of the program."""
+
+    def __init__(self) -> None:
+        self.no_input = False
+        self.debug = False
+        self._settings: Settings | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The environment's settings, read once."""
+        if self._settings is None:
+            self._settings = settings.load()
+        return self._settings
+
+    @property
+    def someone_there(self) -> bool:
+        """A person may be asked."""
+        return not self.no_input and terminal.can_ask()
+
+    def people(self) -> People:
+        """How to ask and to tell."""
+        return People(terminal.ask_hidden if self.someone_there else None, terminal.warn)
+
+    def unlocker(self) -> Unlocker:
+        """A new unlocker from the settings."""
+        return Unlocker(self.settings, self.people())
+
+    def open(self, unlocker: Unlocker | None = None, *, believe_store: bool = False) -> Vault:
+        """The vault, unlocked; its notices are told."""
+        vault = open_vault(self.settings, unlocker or self.unlocker(), believe_store=believe_store)
+        self.tell_notices(vault)
+        return vault
+
+    def tell_notices(self, vault: Vault) -> None:
+        """Say once what the vault has to say."""
+        for notice in vault.notices:
+            terminal.warn(notice)
+        vault.notices.clear()
+
+    def usage(self, vault: Vault) -> Usage:
+        """When keys were used on this machine."""
+        return usage_of(self.settings, vault)
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Go on only if the person agrees, or said `--yes`. Raises KeyvaultError."""
+        if yes:
+            return
+        if not self.someone_there:
+            raise InvalidInput("this needs a yes, and there is no terminal to ask on", "add --yes")
+        if not terminal.confirm(question):
+            raise KeyvaultError("nothing was changed")

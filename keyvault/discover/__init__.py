@@ -1,0 +1,1 @@
+"""Find keys that lie about in plain text, and take them in."""

@@ -1,0 +1,96 @@
+"""What taking found keys in would do: which name each gets, and what is there already."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from keyvault.core.refs import DEFAULT_LABEL, KeyRef
+from keyvault.core.secret import Secret
+from keyvault.discover.dotenv_source import Found
+from keyvault.providers.identify import by_value, by_variable, field_by_variable
+from keyvault.vault import changes
+from keyvault.vault.keys import VALUE_FIELD, ApiKey
+from keyvault.vault.vault import Vault
+
+ADD, REPLACE, SAME, KEPT = "add", "replace", "already there", "exists, kept"
+_NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
+
+
+class Planned(NamedTuple):
+    """One key to take in, with its further fields: (variable, value, secret) by field name."""
+
+    ref: KeyRef
+    variable: str
+    value: Secret
+    where: str
+    action: str
+    fields: dict[str, tuple[str, Secret, bool]]
+
+    @property
+    def changes_vault(self) -> bool:
+        """There is something to do."""
+        return self.action in (ADD, REPLACE)
+
+
+def plan(vault: Vault, found: Iterable[Found], *, replace: bool) -> list[Planned]:
+    """One entry a key, in the order found; a value found twice under one variable is one entry."""
+    present = {key.ref: key for key in vault.all_keys()}
+    unique = list({(f.variable, f.value.reveal()): f for f in reversed(list(found))}.values())[::-1]
+    fields = [(f, owner) for f in unique if (owner := field_by_variable(f.variable))]
+    planned: dict[KeyRef, Planned] = {}
+    for item in unique:
+        if any(item is f for f, _ in fields):
+            continue
+        provider = by_variable(item.variable) or next(iter(by_value(item.value.reveal())), None)
+        base = KeyRef(provider.id, DEFAULT_LABEL) if provider else KeyRef("custom", _label(item.variable))
+        ref = _free(base, planned)
+        own = {
+            name: (f.variable, f.value, owner.fields[name].secret)
+            for f, (owner, name) in fields
+            if provider and owner.id == provider.id and f.path == item.path
+        }
+        action = _action(vault, present.get(str(ref)), item.value.reveal(), replace=replace)
+        planned[ref] = Planned(ref, item.variable, item.value, f"{item.path}:{item.line}", action, own)
+    return list(planned.values())
+
+
+def take_in(vault: Vault, planned: Iterable[Planned], at: int) -> None:
+    """Put planned keys into the vault, in one commit. When the vendor made them is not known."""
+    with vault.transaction("import") as tx:
+        for item in planned:
+            values = {VALUE_FIELD: item.value.reveal()} | {name: value.reveal() for name, (_, value, _) in item.fields.items()}
+            variables = {item.variable: VALUE_FIELD} | {variable: name for name, (variable, _, _) in item.fields.items()}
+            secrecy = {name: secret for name, (_, _, secret) in item.fields.items()}
+            if item.action == REPLACE:
+                before = tx.get(str(item.ref))
+                details: changes.Details = {
+                    "variables": {**before.variables, **variables},
+                    "fields": {**before.fields, **secrecy},
+                    "created": None,
+                }
+                changes.edit(tx, str(item.ref), details, at, {**vault.values(before), **values})
+            else:
+                changes.add(tx, str(item.ref), values, {"variables": variables, "fields": secrecy}, at)
+
+
+def _action(vault: Vault, present: ApiKey | None, value: str, *, replace: bool) -> str:
+    if present is None:
+        return ADD
+    if present.value.fingerprint == vault.fingerprint(value):
+        return SAME
+    return REPLACE if replace else KEPT
+
+
+def _label(variable: str) -> str:
+    return _NOT_IN_A_NAME.sub("-", variable.lower()).strip("-")[:60].strip("-") or "key"
+
+
+def _free(ref: KeyRef, taken: dict[KeyRef, Planned]) -> KeyRef:
+    """A second value for the same name gets a number of its own."""
+    number, free = 1, ref
+    while free in taken:
+        number += 1
+        free = KeyRef(ref.provider, f"{ref.label}-{number}")
+    return free

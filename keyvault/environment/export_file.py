@@ -1,0 +1,70 @@
+"""`env -o FILE`: put variables into a file of the user's, keeping everything else in it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+
+from keyvault.core.errors import InvalidInput, NotCarried, UnsafeFile
+from keyvault.core.text import escape
+from keyvault.formats.base import Format
+from keyvault.store.files import failure, write_private
+
+LARGEST_FILE = 4 * 1024 * 1024
+
+
+def write(path: str, form: Format, pairs: Sequence[tuple[str, str]]) -> None:
+    """Merge the variables into `path`, or create it, mode 0600, atomically.
+
+    Raises NotCarried (nothing is written), InvalidInput for a file that cannot be merged, UnsafeFile, StoreFailed.
+    """
+    path = os.path.abspath(path)
+    if not form.is_file:
+        raise InvalidInput(f"format {form.name} does not go into a file")
+    existing = _read(path)
+    rendered = form.merge(existing, pairs)
+    if rendered.refused:
+        refusal = rendered.refused[0]
+        raise NotCarried(f"{refusal.variable} cannot be written as {form.name}: {refusal.reason}", "nothing was written")
+    write_private(path, rendered.text.encode())
+
+
+def _read(path: str) -> str:
+    try:
+        info = os.lstat(path)
+        if not stat.S_ISREG(info.st_mode):
+            raise UnsafeFile(f"{escape(path)} is not a plain file", "keyvault writes through no links or devices")
+        if info.st_size > LARGEST_FILE:
+            raise InvalidInput(f"{escape(path)} is too large to be an environment file")
+        with open(path, encoding="utf-8", newline="") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError as exc:
+        raise InvalidInput(f"{escape(path)} is not UTF-8 text", "nothing was written") from exc
+    except OSError as exc:
+        raise failure("read", path, exc) from exc
+
+
+def git_warning(path: str) -> str:
+    """A warning if `path` lies in a git worktree that does not ignore it, else an empty string."""
+    folder = os.path.dirname(os.path.abspath(path))
+    above = folder
+    while not os.path.lexists(os.path.join(above, ".git")):
+        if above == os.path.dirname(above):
+            return ""
+        above = os.path.dirname(above)
+    import subprocess
+
+    # The repository may be a stranger's: nothing that it configures may run.
+    safe = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=" + os.devnull, "-C", folder]
+    try:
+        ignored = subprocess.run(
+            [*safe, "check-ignore", "--quiet", "--", os.path.basename(path)], capture_output=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return f"{escape(path)} lies in a git worktree; make sure that git ignores it"
+    if ignored.returncode == 0:
+        return ""
+    return f"git does not ignore {escape(path)}; add it to .gitignore before the keys are committed"

@@ -1,0 +1,179 @@
+"""Start a command with variables added, and be invisible while it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from keyvault.core.errors import KeyvaultError
+from keyvault.core.text import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import NoReturn
+
+# As env(1) and timeout(1) do.
+FAILED, NOT_STARTED, NOT_FOUND = 125, 126, 127
+
+
+class RunFailed(KeyvaultError):
+    """The command did not run, or its output was cut short; `status` is the exit code, 125 to 127."""
+
+    def __init__(self, message: str, hint: str = "", *, status: int = FAILED) -> None:
+        super().__init__(message, hint)
+        self.status = status
+
+
+def run(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    redact: Sequence[str] = (),
+    before_exec: Callable[[], None] | None = None,
+) -> int:
+    """Run `argv` with exactly `environment`; its exit code, or 128 + n if signal n ended it.
+
+    With nothing to mask this process becomes the command, and the call does not return. With `redact`, stdout and
+    stderr pass through a `Redactor` where they are not terminals, and this process stays to carry bytes and signals.
+    `before_exec` runs last in the process that becomes the command, to undo what that must not inherit. Call from the
+    main thread. Raises RunFailed.
+    """
+    if not argv:
+        raise RunFailed("no command given")
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()
+    if sys.platform == "win32":
+        return _run_on_windows(argv, environment, redact)
+    else:  # noqa: RET505  so that the type checker sees one platform
+        arguments, variables = _encode(argv, environment)
+        streams = _streams_to_mask() if redact else []
+        if streams:
+            from keyvault.environment.relay import relay
+
+            return relay(arguments, variables, redact, streams, before_exec)
+        try:
+            become(arguments, variables, before_exec)
+        except OSError as exc:
+            raise not_started(argv[0], exc) from exc
+
+
+def not_started(command: str, exc: OSError) -> RunFailed:
+    """What to raise when exec failed."""
+    status = NOT_FOUND if isinstance(exc, FileNotFoundError) else NOT_STARTED
+    return RunFailed(f'cannot run "{escape(command)}": {(exc.strerror or "unknown error").lower()}', status=status)
+
+
+def become(argv: list[bytes], environment: dict[bytes, bytes], before_exec: Callable[[], None] | None) -> NoReturn:
+    """execvpe(3) by the PATH of `environment`, with the signals as this process found them. Raises OSError.
+
+    Python ignores SIGPIPE and SIGXFSZ from its first moment, so nobody knows whether they were ignored before; they
+    become the default, as with `subprocess`. Every other ignored signal stays ignored, as nohup(1) wants.
+    """
+    import errno
+    import signal
+
+    if sys.platform != "win32":
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    if before_exec is not None:
+        before_exec()
+    command, path = argv[0], environment.get(b"PATH", os.fsencode(os.defpath))
+    failure: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    for folder in [] if not command else [b""] if b"/" in command else path.split(b":"):
+        file = os.path.join(folder, command)
+        try:
+            os.execve(file, argv, environment)  # noqa: S606
+        except (FileNotFoundError, NotADirectoryError, PermissionError) as exc:
+            if not isinstance(failure, PermissionError):
+                failure = exc
+        except OSError as exc:
+            if exc.errno != errno.ENOEXEC:
+                raise
+            # A script without #!: sh reads it, as POSIX wants of execvp.
+            os.execve(b"/bin/sh", [b"/bin/sh", file, *argv[1:]], environment)  # noqa: S606
+    raise failure
+
+
+def _encode(argv: Sequence[str], environment: Mapping[str, str]) -> tuple[list[bytes], dict[bytes, bytes]]:
+    """What execve(2) takes. The errors of the codec hold the value, so none is chained."""
+    variables = {}
+    for name, value in environment.items():
+        encoded = _fsencode(name), _fsencode(value)
+        if not encoded[0] or encoded[1] is None or b"=" in encoded[0]:
+            raise RunFailed(f'an environment cannot hold the variable "{escape(name)}" as it is')
+        variables[encoded[0]] = encoded[1]
+    arguments = []
+    for argument in argv:
+        encoded_argument = _fsencode(argument)
+        if encoded_argument is None:
+            raise RunFailed("an argument holds characters that cannot be passed on")
+        arguments.append(encoded_argument)
+    return arguments, variables
+
+
+def _fsencode(text: str) -> bytes | None:
+    try:
+        return None if "\0" in text else os.fsencode(text)
+    except UnicodeEncodeError:
+        return None
+
+
+def _streams_to_mask() -> list[tuple[int, ...]]:
+    """Of stdout and stderr those that are no terminals; together if they are one file, for the order of its lines."""
+    found = []
+    for fd in (1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            continue  # closed, and the command shall find it so
+        if not os.isatty(fd):
+            found.append(fd)
+    if found == [1, 2] and os.path.sameopenfile(1, 2):
+        return [(1, 2)]
+    return [(fd,) for fd in found]
+
+
+if sys.platform == "win32":
+
+    def _run_on_windows(argv: Sequence[str], environment: Mapping[str, str], redact: Sequence[str]) -> int:
+        """There is no exec: wait for a child. The console gives Ctrl-C to both, so here it is ignored."""
+        import shutil
+        import signal
+        import subprocess
+        import threading
+
+        from keyvault.environment.redact import Redactor
+
+        path = next((value for name, value in environment.items() if name.upper() == "PATH"), os.defpath)
+        program = shutil.which(argv[0], path=path)  # tries the endings of PATHEXT
+        if program is None:
+            raise RunFailed(f'cannot run "{escape(argv[0])}": not found', status=NOT_FOUND)
+        pipes = [subprocess.PIPE if redact and not os.isatty(fd) else None for fd in (1, 2)]
+        signal.signal(signal.SIGINT, lambda *_: None)
+        try:
+            child = subprocess.Popen([program, *argv[1:]], env=dict(environment), stdout=pipes[0], stderr=pipes[1])
+        except OSError as exc:
+            raise not_started(argv[0], exc) from exc
+        except ValueError:
+            raise RunFailed("the arguments or the environment hold what Windows cannot pass on") from None
+
+        def copy(source: int, sink: int) -> None:
+            redactor = Redactor(redact)
+            with open(sink, "wb", buffering=0, closefd=False) as out:
+                while data := os.read(source, 65536):
+                    out.write(redactor.feed(data))
+                out.write(redactor.finish())
+
+        copiers = [
+            threading.Thread(target=copy, args=(stream.fileno(), fd), daemon=True)
+            for fd, stream in ((1, child.stdout), (2, child.stderr))
+            if stream is not None
+        ]
+        for copier in copiers:
+            copier.start()
+        status = child.wait()
+        for copier in copiers:
+            copier.join(1)
+        return status

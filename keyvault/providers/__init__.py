@@ -1,0 +1,1 @@
+"""API vendors as data: one TOML file each, in vendors/."""

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TOOLS = os.path.join(ROOT, ".tools", "node_modules")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--nightly", action="store_true", help="also run the long fault and fuzz tests")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--nightly"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("nightly")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("nightly")]
+
+
+class Programs:
+    """Real programs by name. One that is missing fails the test that wants it: a skipped test proves nothing."""
+
+    node_modules = TOOLS
+
+    def __getitem__(self, name: str) -> str:
+        beside = os.path.join(TOOLS, ".bin", name)
+        found = beside if os.access(beside, os.X_OK) else shutil.which(name)
+        if not found:
+            pytest.fail(f"the program {name} is missing; scripts/test installs it, or says how")
+        return found
+
+
+@pytest.fixture(scope="session")
+def programs() -> Programs:
+    return Programs()
