@@ -26,11 +26,11 @@ def passphrase(session: Session, *, strong: bool, insist: bool, text: str | None
     return SlotSecret(PASSPHRASE, slots.passphrase_bytes(text), STRONG if strong else STANDARD)
 
 
-def keyring(vault_id: str) -> SlotSecret:
+def keyring(session: Session, vault_id: str) -> SlotSecret:
     """A new item in the OS keyring. Raises Unreachable."""
-    slot_id, secret = slots.new_slot_id(), slots.new_secret(KEYRING)
-    patience = os_keyring.PATIENT if terminal.can_ask() else os_keyring.QUICK
-    os_keyring.write(keyring_item(vault_id, slot_id), secret, timeout=patience)
+    slot_id, secret, someone = slots.new_slot_id(), slots.new_secret(KEYRING), session.someone_there
+    timeout = os_keyring.PATIENT if someone else os_keyring.QUICK
+    os_keyring.write(keyring_item(vault_id, slot_id), secret, timeout=timeout, interactive=someone)
     return SlotSecret(KEYRING, secret, slot_id=slot_id)
 
 

@@ -84,7 +84,7 @@ def _choose(session: Session, key_file: str) -> str:
 
 def _slot(session: Session, kind: str, vault_id: str, key_file: str, *, strong: bool, insist: bool) -> SlotSecret:
     if kind == KEYRING:
-        return new_slots.keyring(vault_id)
+        return new_slots.keyring(session, vault_id)
     if kind == KEY_FILE:
         return new_slots.new_key_file(session, key_file, insist=insist)
     return new_slots.passphrase(session, strong=strong, insist=insist, text=given(session.settings))

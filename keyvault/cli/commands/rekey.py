@@ -43,7 +43,7 @@ def command(session: Session, recovery_file: str | None, no_recovery: bool, yes:
     made = [*kept.values(), *([code] if code else [])]
     if not made:
         raise InvalidInput("no way to unlock would be left", "keep a recovery code, or add a passphrase first")
-    filed = _with_new_keyring_items(vault, made)
+    filed = _with_new_keyring_items(session, vault, made)
     try:
         care.rekey(vault, lambda _: filed)
     except BaseException:
@@ -78,9 +78,9 @@ def _at_hand(session: Session, vault: Vault, unlocker: Unlocker, present: list[S
     return found
 
 
-def _with_new_keyring_items(vault: Vault, secrets: list[SlotSecret]) -> list[SlotSecret]:
+def _with_new_keyring_items(session: Session, vault: Vault, secrets: list[SlotSecret]) -> list[SlotSecret]:
     """Keyring slots get a new item under a new name, so that the old one opens the vault until the commit."""
-    return [new_slots.keyring(vault.header.vault_id) if secret.kind == KEYRING else secret for secret in secrets]
+    return [new_slots.keyring(session, vault.header.vault_id) if secret.kind == KEYRING else secret for secret in secrets]
 
 
 def _forget(vault: Vault, slot_ids: list[str]) -> None:

@@ -63,7 +63,7 @@ def add(
     """One more way to unlock."""
     vault = session.open()
     if kind == KEYRING:
-        secret = new_slots.keyring(vault.header.vault_id)
+        secret = new_slots.keyring(session, vault.header.vault_id)
     elif kind == KEY_FILE:
         secret = new_slots.new_key_file(session, key_file, insist=insist)
     elif kind == PASSPHRASE:
