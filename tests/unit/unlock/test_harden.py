@@ -87,7 +87,10 @@ def test_a_crash_leaves_no_core_file(tmp_path: Path) -> None:
     hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
     if "/" in pattern or pattern.startswith("|") or hard == 0:
         pytest.skip("cores do not go to the current folder here")
-    allow = "import os, resource, signal\nresource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(4)[1],) * 2)\n"
+    allow = (
+        "import os, resource, signal\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)\n"
+    )
     crash = "os.kill(os.getpid(), signal.SIGSEGV)\n"
     cores = {}
     for name, code in (
