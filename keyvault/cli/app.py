@@ -11,6 +11,7 @@ from keyvault import __version__
 from keyvault.cli import exits, guard, terminal
 from keyvault.cli.session import Session
 from keyvault.core.errors import InvalidInput
+from keyvault.core.text import closest
 
 # name -> (module below keyvault.cli.commands, one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -56,6 +57,13 @@ class App(click.Group):
         command: click.Command = import_module(f"keyvault.cli.commands.{module}").command
         return command
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but an unknown word gets a suggestion instead of an echo."""
+        if args and args[0] not in COMMANDS:
+            near = closest(args[0], list(COMMANDS))
+            raise InvalidInput("no such command", f"did you mean keyvault {near}?" if near else "keyvault --help lists them")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table again, so that help imports nothing."""
         with formatter.section("Commands"):
@@ -96,7 +104,7 @@ def run(words: list[str]) -> int:
 def _run(words: list[str], session: Session) -> int:
     _refuse_keys(words)
     try:
-        result = app.main(words, prog_name="keyvault", standalone_mode=False, obj=session)
+        result = app.main(words or ["--help"], prog_name="keyvault", standalone_mode=False, obj=session)
     except click.UsageError as exc:
         raise InvalidInput(_without_words(exc.format_message(), words), _where_help_is(exc)) from exc
     except (click.Abort, EOFError) as exc:

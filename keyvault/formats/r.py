@@ -1,6 +1,8 @@
 r"""R: `Sys.setenv(...)` lines for `source("x.R")` or a .Rprofile.
 
-Every byte that is not printable ASCII is an octal escape: `\u` would be translated to the locale's encoding.
+Every byte that is not printable ASCII is an octal escape: `\u` would be translated to the locale's encoding. `Rscript` and
+`R -f` misread an escape that lies across the 4,096th character of a line (R 4.2), so long values are `paste0` of shorter
+ones, each on a line of its own.
 """
 
 from __future__ import annotations
@@ -13,16 +15,19 @@ if TYPE_CHECKING:
     from keyvault.formats.lines import LineEditor
 
 _STRING = r"""(?:"(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+')"""
+_PIECE = 900  # bytes, up to four characters each
 
 
 class R(Format):
-    """R code."""
+    """R code. A statement is one line, but for long values."""
 
     is_shell = True
 
     def _assign(self, variable: str, value: str) -> str:
-        text = "".join("\\" + chr(b) if b in b'"\\' else chr(b) if 0x20 <= b < 0x7F else f"\\{b:03o}" for b in value.encode())
-        return f'Sys.setenv("{variable}" = "{text}");\n'
+        escaped = [_escape(byte) for byte in value.encode()]
+        pieces = ['"' + "".join(escaped[at : at + _PIECE]) + '"' for at in range(0, len(escaped) or 1, _PIECE)]
+        text = pieces[0] if len(pieces) == 1 else "paste0(\n" + ",\n".join(pieces) + "\n)"
+        return f'Sys.setenv("{variable}" = {text});\n'
 
     def unset(self, variable: str) -> str:
         return f'Sys.unsetenv("{variable}");\n'
@@ -41,6 +46,12 @@ class R(Format):
             opaque=r"""\b[rR]["']-*[(\[{]""",
             crlf=True,
         )
+
+
+def _escape(byte: int) -> str:
+    if byte in b'"\\':
+        return "\\" + chr(byte)
+    return chr(byte) if 0x20 <= byte < 0x7F else f"\\{byte:03o}"
 
 
 def load(name: str, _dialect: str) -> Format:

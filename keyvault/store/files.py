@@ -42,8 +42,10 @@ def make_private_folder(path: str) -> None:
     check_private(path, folder=True)
 
 
-def check_private(path: str, *, folder: bool = False) -> os.stat_result:
+def check_private(path: str, *, folder: bool = False, open_to_others: bool = False) -> os.stat_result:
     """Refuse what another user owns, could read or could swap, and what is not a plain file (or folder).
+
+    `open_to_others` checks the kind of file only.
 
     Raises NotFound, UnsafeFile, StoreFailed.
     """
@@ -58,7 +60,7 @@ def check_private(path: str, *, folder: bool = False) -> os.stat_result:
         raise UnsafeFile(f"{shown} is a symbolic link", "keyvault follows no links; point KEYVAULT_HOME at the real place")
     if not (stat.S_ISDIR(info.st_mode) if folder else stat.S_ISREG(info.st_mode)):
         raise UnsafeFile(f"{shown} is not a plain {'folder' if folder else 'file'}")
-    if POSIX:
+    if POSIX and not open_to_others:
         if info.st_uid != os.geteuid():
             raise UnsafeFile(f"{shown} belongs to another user", "run keyvault as the user who owns it")
         if info.st_mode & 0o077:
@@ -94,7 +96,13 @@ def read_private(path: str, limit: int) -> bytes:
 
 def write_private(path: str, data: bytes, *, durable: bool = True) -> None:
     """Put a new 0600 file in place of `path`, atomically. Raises StoreFailed, UnsafeFile."""
-    if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+    try:
+        plain = stat.S_ISREG(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        plain = True
+    except OSError as exc:
+        raise failure("write", path, exc) from exc
+    if not plain:
         raise UnsafeFile(f"{escape(path)} is not a plain file", "keyvault writes through no links or devices")
     with new_private_file(path) as fd:
         view = memoryview(data)

@@ -40,13 +40,13 @@ _DAMAGE = (sqlite3.Error, UnicodeDecodeError, OverflowError, ValueError, TypeErr
 
 
 class SqliteStore:
-    """A `keyvault.store.base.Store` in the file at `path`. Use `open_store` or `create_store`."""
+    """A `keyvault.store.base.Store` in the file at `path`. Use `open_store`, `open_copy` or `create_store`."""
 
-    def __init__(self, path: str, deadline: float = DEADLINE) -> None:
+    def __init__(self, path: str, deadline: float = DEADLINE, *, private: bool = True) -> None:
         self.name = path
         self._deadline = deadline
         self._queue = WritersQueue(path + ".lock", deadline)
-        before = check_private(path)
+        before = check_private(path, open_to_others=not private)
         with self._translated("open"):
             self._db = sqlite3.connect(path, timeout=_IMPATIENT / 1000, isolation_level=None, check_same_thread=False)
         self._file = (before.st_dev, before.st_ino)
@@ -178,6 +178,11 @@ def open_store(path: str) -> SqliteStore:
     return SqliteStore(path)
 
 
+def open_copy(path: str) -> SqliteStore:
+    """Open a backup for reading. It is sealed, so its mode and owner do not matter: it may lie on a stick or a share."""
+    return SqliteStore(path, private=False)
+
+
 def create_store(path: str, blobs: Mapping[bytes, bytes], head: bytes, *, private_folder: bool = True) -> None:
     """Make a store at `path`, whole or not at all; its folder is private too, but for a backup's.
 
@@ -260,7 +265,12 @@ def _take_name(temporary: str, path: str) -> None:
     """Give the finished file its name, without ever replacing another's."""
     try:
         if os.name == "posix":
-            os.link(temporary, path)
+            try:
+                os.link(temporary, path)
+            except PermissionError:  # a file system without links, such as a stick's
+                if os.path.lexists(path):
+                    raise FileExistsError from None
+                os.rename(temporary, path)
         else:
             os.rename(temporary, path)
     except FileExistsError as exc:

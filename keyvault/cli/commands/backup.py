@@ -11,7 +11,7 @@ from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core.errors import AlreadyExists, VaultCorrupt
 from keyvault.core.text import escape
-from keyvault.store.sqlite import create_store, open_store
+from keyvault.store.sqlite import create_store, open_copy
 from keyvault.vault import care
 
 
@@ -27,7 +27,7 @@ def command(session: Session, file: str) -> None:
     vault = session.open()
     copied = care.copy(vault)
     create_store(path, copied.blobs, copied.head, private_folder=False)
-    written = open_store(path)
+    written = open_copy(path)
     if written.head() != copied.head or written.get(written.ids()) != copied.blobs:
         raise VaultCorrupt(f"{escape(path)} does not read back as it was written", "check the disk; do not rely on this file")
     written.check_integrity()

@@ -13,7 +13,7 @@ from keyvault.core import clock
 from keyvault.core.errors import StoreFailed, UnsupportedFormat, VaultCorrupt
 from keyvault.core.text import escape
 from keyvault.store.memory import MemoryStore
-from keyvault.store.sqlite import create_store, open_store, put_aside, replace_store
+from keyvault.store.sqlite import create_store, open_copy, put_aside, replace_store
 from keyvault.unlock.harden import harden_process
 from keyvault.vault import care
 from keyvault.vault.anchor import Anchors
@@ -52,7 +52,7 @@ def _as_it_is(session: Session, *, yes: bool) -> None:
 def _from_backup(session: Session, path: str, *, yes: bool) -> None:
     harden_process()
     settings = session.settings
-    source = open_store(path)
+    source = open_copy(path)
     head, ids = source.head(), source.ids()
     memory = MemoryStore(settings.vault_path, source.get(ids), head)
     source.close()
