@@ -156,11 +156,12 @@ def copy(vault: Vault) -> Copy:
 
 
 class Undone(NamedTuple):
-    """What going on from an older state gives up: the state's seq and time, and the (seq, chain) this machine knows."""
+    """What going on from a state gives up: the state's seq and time, the (seq, chain) this machine knows, whether they are one."""
 
     seq: int
     at: int
     abandoned: tuple[int, str] | None
+    is_newest: bool
 
 
 def what_is_undone(vault: Vault) -> Undone:
@@ -170,7 +171,8 @@ def what_is_undone(vault: Vault) -> Undone:
         anchor = vault.anchors.read(vault.header.vault_id)
     except NotFound:
         anchor = None
-    return Undone(vault.root.seq, rows[0].at, (anchor.seq, anchor.chain) if anchor else None)
+    abandoned = (anchor.seq, anchor.chain) if anchor else None
+    return Undone(vault.root.seq, rows[0].at, abandoned, abandoned == (vault.root.seq, vault.root.chain.hex()))
 
 
 def go_on_from(vault: Vault, undone: Undone) -> None:

@@ -40,7 +40,7 @@ def command(session: Session, file: str | None, yes: bool) -> None:
 def _as_it_is(session: Session, *, yes: bool) -> None:
     vault = session.open(believe_store=True)
     undone = care.what_is_undone(vault)
-    if undone.abandoned == (undone.seq, vault.root.chain.hex()) and vault.anchors.vault_at(vault.store.name):
+    if undone.is_newest and vault.anchors.vault_at(vault.store.name) == vault.header.vault_id:
         terminal.tip("the vault is the one this machine knows; nothing to do")
         return
     care.verify(vault)
@@ -79,6 +79,8 @@ def _confirm(session: Session, undone: Undone, what: str, *, yes: bool) -> None:
     terminal.say(f"{what}: change {undone.seq} of {clock.rfc3339(undone.at)}")
     if undone.abandoned is None:
         terminal.say("this machine knows no newer state of it")
+    elif undone.is_newest:
+        terminal.say("it is the newest state that this machine knows, so nothing is undone")
     elif undone.abandoned[0] > undone.seq:
         terminal.say(
             f"this machine has seen change {undone.abandoned[0]}: {undone.abandoned[0] - undone.seq} changes are undone"

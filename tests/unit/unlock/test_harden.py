@@ -67,7 +67,7 @@ def observe(victim_code: str) -> list[str]:
             [python(), "-c", OBSERVE, str(victim.pid)], capture_output=True, text=True, check=True, cwd="/", **unprivileged()
         )
         victim.stdin.close()
-    return seen.stdout.splitlines()
+    return str(seen.stdout).splitlines()
 
 
 @linux
