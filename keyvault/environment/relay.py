@@ -133,8 +133,8 @@ def _follow(child: int) -> int:
 
 def _stop(number: int) -> None:
     """Stop as the child did, so that the shell sees it; returns when the shell continues the group."""
+    os.kill(os.getpid(), number)  # while it is blocked, so that it is one with the terminal's, if that waits still
     mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
-    os.kill(os.getpid(), number)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 

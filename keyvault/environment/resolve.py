@@ -8,7 +8,7 @@ from typing import NamedTuple
 from keyvault.core.errors import InvalidInput
 from keyvault.core.refs import check_variable, parse_ref
 from keyvault.vault.keys import ApiKey
-from keyvault.vault.vault import Vault
+from keyvault.vault.vault import State, Vault
 
 
 class Resolved(NamedTuple):
@@ -32,40 +32,37 @@ def resolve(vault: Vault, refs: Sequence[str] = ()) -> Resolved:
 
     Raises NotFound, InvalidInput, VaultCorrupt.
     """
-    warnings: list[str] = []
-    if refs:
-        keys = [vault.get(str(parse_ref(ref))) for ref in dict.fromkeys(refs)]
-    else:
-        keys, warnings = chosen_by_default(vault.all_keys())
-    choices, conflicts = choose(keys)
-    if refs and conflicts:
-        raise InvalidInput(conflicts[0], "name only one of them")
-    wanted = list({choice.key.id: choice.key for choice in choices}.values())
-    values = dict(zip((key.id for key in wanted), vault.values_of(wanted), strict=True))
-    variables = [(choice.variable, values[choice.key.id][choice.field]) for choice in choices]
-    return Resolved(variables, wanted, warnings + conflicts)
+
+    def query(state: State) -> Resolved:
+        choices, conflicts = choose(_keys(vault, state, refs))
+        if refs and conflicts:
+            raise InvalidInput(conflicts[0], "name only one of them")
+        keys = list({choice.key.id: choice.key for choice in choices}.values())
+        opened = vault.values_in(state, [(key, key.value) for key in keys])
+        values = {key.id: fields for key, fields in zip(keys, opened, strict=True)}
+        return Resolved([(c.variable, values[c.key.id][c.field]) for c in choices], keys, conflicts)
+
+    return vault.read(query)
 
 
 def variables_of(vault: Vault, refs: Sequence[str] = ()) -> list[str]:
     """The names of the variables that resolve() would give, for taking them back."""
-    keys = [vault.get(str(parse_ref(ref))) for ref in refs] if refs else chosen_by_default(vault.all_keys())[0]
-    return [choice.variable for choice in choose(keys)[0]]
+    return vault.read(lambda state: [choice.variable for choice in choose(_keys(vault, state, refs))[0]])
 
 
-def chosen_by_default(keys: Iterable[ApiKey]) -> tuple[list[ApiKey], list[str]]:
-    """Each provider's `default` key, or its only one; none, and a warning, where it has several and no default."""
+def _keys(vault: Vault, state: State, refs: Sequence[str]) -> list[ApiKey]:
+    if refs:
+        return list({key.id: key for key in (vault.get_in(state, str(parse_ref(ref))) for ref in refs)}.values())
+    return chosen_by_default(sorted((key for key in vault.keys_in(state) if key.live), key=lambda key: key.ref))
+
+
+def chosen_by_default(keys: Iterable[ApiKey]) -> list[ApiKey]:
+    """What is exported without being named: each provider's `default` key, and where there is none, all its keys."""
     by_provider: dict[str, list[ApiKey]] = {}
     for key in keys:
         if key.auto:
             by_provider.setdefault(key.name.provider, []).append(key)
-    chosen, warnings = [], []
-    for provider, candidates in by_provider.items():
-        default = [key for key in candidates if key.is_default] or (candidates if len(candidates) == 1 else [])
-        chosen += default
-        if not default:
-            names = ", ".join(key.name.label for key in candidates[:5]) + (", ..." if len(candidates) > 5 else "")
-            warnings.append(f"{provider} has {len(candidates)} keys ({names}) and none is the default, so none is exported")
-    return chosen, warnings
+    return [key for group in by_provider.values() for key in ([k for k in group if k.is_default] or group)]
 
 
 def choose(keys: Iterable[ApiKey]) -> tuple[list[Choice], list[str]]:
@@ -76,8 +73,12 @@ def choose(keys: Iterable[ApiKey]) -> tuple[list[Choice], list[str]]:
             wanted.setdefault(check_variable(variable), []).append(Choice(variable, key, field))
     choices = [candidates[0] for candidates in wanted.values() if len(candidates) == 1]
     conflicts = [
-        f"{variable} is wanted by {' and '.join(c.key.ref for c in candidates[:4])}, so none of them sets it"
+        f"{variable} is wanted by {_names(candidates)}, so none of them sets it; a label `default` would decide"
         for variable, candidates in wanted.items()
         if len(candidates) > 1
     ]
     return choices, conflicts
+
+
+def _names(candidates: list[Choice]) -> str:
+    return " and ".join(c.key.ref for c in candidates[:4]) + (" and others" if len(candidates) > 4 else "")

@@ -82,14 +82,20 @@ class Vault:
 
     def find(self, ref: str) -> ApiKey | None:
         """The key of that name, removed ones too; None is as certain as a key."""
-        return self._read(lambda state: self.find_in(state, ref))
+        return self.read(lambda state: self.find_in(state, ref))
 
     def get(self, ref: str) -> ApiKey:
         """The live key of that name. Raises NotFound, with a suggestion."""
-        key = self.find(ref)
-        if key and key.live:
-            return key
-        raise self.no_such_key(ref, removed=key is not None)
+        return self.read(lambda state: self.get_in(state, ref))
+
+    def open_key(self, ref: str, number: int | None = None) -> tuple[ApiKey, dict[str, str]]:
+        """A live key and the values of its version `number`, or of the current one, by field. Raises NotFound."""
+
+        def query(state: State) -> tuple[ApiKey, dict[str, str]]:
+            key = self.get_in(state, ref)
+            return key, self.values_in(state, [(key, key.value if number is None else key.version(number))])[0]
+
+        return self.read(query)
 
     def no_such_key(self, ref: str, *, removed: bool = False) -> NotFound:
         """The error for a name that is not there."""
@@ -100,23 +106,16 @@ class Vault:
 
     def all_keys(self, *, removed: bool = False) -> list[ApiKey]:
         """All live keys by name; with `removed`, the removed ones instead."""
-        records = self._read(lambda state: [r for _, r in tree.walk(self.fetcher(state.header), state.root.top)])
-        keys = [key for record in records if (key := decode_record(record)).purged is None]
+        keys = self.read(self.keys_in)
         return sorted((key for key in keys if key.live != removed), key=lambda key: key.ref)
 
     def values(self, key: ApiKey, version: Version | None = None) -> dict[str, str]:
-        """The values of a version (the current one if none is given) by field; "" is the main value."""
-        wanted = version or key.value
-        return self._read(lambda state: self.values_in(state, [(key, wanted)]))[0]
-
-    def values_of(self, keys: Iterable[ApiKey]) -> list[dict[str, str]]:
-        """The current values of several keys, in one read."""
-        pairs = [(key, key.value) for key in keys]
-        return self._read(lambda state: self.values_in(state, pairs))
+        """The values of a version (the current one if none is given) of a key that was read just now, or in a transaction."""
+        return self.read(lambda state: self.values_in(state, [(key, version or key.value)]))[0]
 
     def log(self) -> list[journal.Row]:
         """All commits, newest first."""
-        return self._read(
+        return self.read(
             lambda state: [row for _, row, _ in journal.back(self.row_opener(state.header), state.root.journal, state.root.seq)]
         )
 
@@ -160,7 +159,7 @@ class Vault:
 
     def state(self) -> State:
         """The present state, read anew."""
-        return self._read(lambda state: state)
+        return self.read(lambda state: state)
 
     def blobs(self, ids: list[bytes]) -> list[bytes]:
         """Sealed blobs, each checked against its id. Raises VaultCorrupt."""
@@ -174,6 +173,18 @@ class Vault:
                 raise altered("a part has the wrong content")
             blobs.append(blob)
         return blobs
+
+    def get_in(self, state: State, ref: str) -> ApiKey:
+        """The live key of that name in one state. Raises NotFound, with a suggestion."""
+        key = self.find_in(state, ref)
+        if key and key.live:
+            return key
+        raise self.no_such_key(ref, removed=key is not None)
+
+    def keys_in(self, state: State) -> list[ApiKey]:
+        """All keys of one state, removed ones too, in no order. Raises VaultCorrupt."""
+        records = tree.walk(self.fetcher(state.header), state.root.top)
+        return [key for _, record in records if (key := decode_record(record)).purged is None]
 
     def values_in(self, state: State, pairs: list[tuple[ApiKey, Version]]) -> list[dict[str, str]]:
         """The values of versions in one state. Raises VaultCorrupt."""
@@ -221,8 +232,8 @@ class Vault:
             codec.JOURNAL, self._keys.journal, header, seq.to_bytes(8, "big"), self.blobs([name])[0]
         )
 
-    def _read(self, query: Callable[[State], T]) -> T:
-        """Run a query on the present state; once more if a writer took away what it was reading."""
+    def read(self, query: Callable[[State], T]) -> T:
+        """Run a query on the present state, anew if a writer took away what it was reading: what belongs together is read in one."""
         for _ in range(4):
             self._refresh()
             try:

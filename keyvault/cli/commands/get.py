@@ -30,8 +30,7 @@ def command(session: Session, ref: str, reveal: bool, copy: bool, field: str, nu
     if reveal == copy:
         raise InvalidInput("say how you want the value", "--reveal prints it, --copy puts it on the clipboard")
     vault = session.open()
-    key = vault.get(str(parse_ref(ref)))
-    values = vault.values(key, key.version(number) if number is not None else None)
+    key, values = vault.open_key(str(parse_ref(ref)), number)
     if field not in values:
         raise NotFound(f"{key.ref} has no field {escape(field[:40])}", f"keyvault show {key.ref}")
     session.usage(vault).note([key.id], USED, clock.now())

@@ -23,9 +23,8 @@ from keyvault.vault.usage import Used
 def command(session: Session, ref: str, as_json: bool) -> None:
     """All about one key. Its value is masked; further fields that are not secret are shown."""
     vault = session.open()
-    key = vault.get(str(parse_ref(ref)))
+    key, values = vault.open_key(str(parse_ref(ref)))
     used = session.usage(vault).read().get(key.id, Used(None, None))
-    values = vault.values(key)
     if as_json:
         plain = {name: values[name] for name, secret in key.fields.items() if not secret}
         render.json_out(as_dict(key, used) | {"plain_fields": plain})
