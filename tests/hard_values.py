@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
@@ -131,11 +132,31 @@ NASTY = [
 ]
 BIG = ["x" * 65536, ("é' \\$\n" * 9000)[: 65536 // 2]]
 
-_TOKENS = [*"'\"`$\\!%^~*?[]{}()<>|&;#=+-@,.:/ \t\n\r0179aZ_", "${", "$(", "\\'", "\\\\", "'\\''", "\r\n", "é", "中", "🎉", "\x7f", "\x01"]
+_TOKENS = [
+    *"'\"`$\\!%^~*?[]{}()<>|&;#=+-@,.:/ \t\n\r0179aZ_",
+    "${",
+    "$(",
+    "\\'",
+    "\\\\",
+    "'\\''",
+    "\r\n",
+    "é",
+    "中",
+    "🎉",
+    "\x7f",
+    "\x01",
+]
 values = st.one_of(
     st.lists(st.sampled_from(_TOKENS), max_size=8).map("".join),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8),
     st.text(st.characters(min_codepoint=1, max_codepoint=255), max_size=8),
+)
+
+# For tests that start programs: what differs in a batch of values is plain enough, and shrinking it takes minutes.
+MANY = settings(
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 
 
@@ -158,7 +179,9 @@ def environment_of(printed: bytes) -> dict[str, bytes]:
 def set_traps(folder: str) -> str:
     """Files whose names match patterns, words of the statements, and parts of the values."""
     os.makedirs(folder, exist_ok=True)
-    names = "export case in x) esac :;; A=1 KV_0=abc a b c ab aXb sk-aXb a40b s 'both' $'a' (exit 4); a\\b set setenv -gx -n e".split(" ")
+    names = "export case in x) esac :;; A=1 KV_0=abc a b c ab aXb sk-aXb a40b s 'both' $'a' (exit 4); a\\b set setenv -gx -n e".split(
+        " "
+    )
     for name in [*names, "a b", "x  y", "*", "?", "[ab]", "KV_1=$'a"]:
         with open(os.path.join(folder, name.replace("/", "_")), "w", encoding="utf-8"):
             pass

@@ -51,6 +51,7 @@ class VaultHome:
             "KEYVAULT_HOME": self.home,
             "KEYVAULT_STATE": self.state,
             "KEYVAULT_KEY_FILE": self.key_file,
+            "XDG_RUNTIME_DIR": self.folder,  # so that no session's keyring is met by accident
         }
 
     def run(

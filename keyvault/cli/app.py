@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import Any
 
@@ -98,7 +99,16 @@ def run(words: list[str]) -> int:
     session = Session()
     session.debug = "--debug" in (words[: words.index("--")] if "--" in words else words)
     failure_code = exits.RUN_FAILED if next((w for w in words if not w.startswith("-")), "") == "run" else None
+    if next((w for w in words if not w.startswith("-")), "") == "env":
+        session.on_failure = lambda code: _tell_shell(words, code)  # until exporting.run knows better
     return guard.guarded(lambda: _run(words, session), session, failure_code=failure_code)
+
+
+def _tell_shell(words: list[str], code: int) -> None:
+    from keyvault.cli.exporting import tell_shell
+
+    following = zip(words, [*words[1:], "auto"], strict=True)
+    tell_shell(next((w.partition("=")[2] or v for w, v in following if w.startswith("--format")), "auto"), code)
 
 
 def _run(words: list[str], session: Session) -> int:
@@ -115,7 +125,7 @@ def _run(words: list[str], session: Session) -> int:
 def _refuse_keys(words: list[str]) -> None:
     """A key on the command line is in the shell's history and in the process list: refuse it, and say so."""
     own = words[: words.index("--")] if "--" in words else words
-    if any(guard.looks_like_key(part) for word in own for part in (word, word.partition("=")[2])):
+    if any(guard.looks_like_key(part) for word in own for part in (word, *re.split(r"[\s=:,;'\"()]+", word))):
         raise InvalidInput(
             "an argument looks like an API key; keys are never given as arguments",
             "it is now in your shell's history and was visible to other programs: replace that key at its vendor",
@@ -124,9 +134,18 @@ def _refuse_keys(words: list[str]) -> None:
 
 def _without_words(message: str, words: list[str]) -> str:
     """click repeats what was typed; long words are left out, for they may be a key of a shape we do not know."""
-    for word in sorted((w for w in words if len(w) >= 16 and not w.startswith("--")), key=len, reverse=True):
-        message = message.replace(word, "…")
+    parts: set[str] = set()
+    for word in words:
+        name, _, value = word.partition("=")
+        parts |= {value} if _OPTION.match(name) else {word, word[2:], value}
+    for part in sorted((p for p in parts if len(p) >= 16), key=len, reverse=True):
+        for shown in (part, repr(part)[1:-1]):
+            message = message.replace(shown, "…")
+    message = " ".join(message.split())
     return message[:1].lower() + message[1:].rstrip(".")
+
+
+_OPTION = re.compile(r"--[a-z]+(?:-[a-z]+)*\Z")
 
 
 def _where_help_is(exc: click.UsageError) -> str:

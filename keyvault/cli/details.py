@@ -11,6 +11,7 @@ from keyvault.cli import value_input
 from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import InvalidInput
+from keyvault.core.refs import check_variable
 from keyvault.core.text import escape
 from keyvault.providers import catalogue
 from keyvault.vault.changes import Details
@@ -23,13 +24,22 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options themselves."""
     given = (
         click.option(
-            "--env", "env", multiple=True, metavar="NAME[=FIELD]", help="Variable for the value, or for a field. Repeatable."
+            "--env", "env", multiple=True, metavar="NAME[=FIELD]", help="Export the value, or a field, as NAME. Repeatable."
         ),
         click.option(
-            "--field", "field", multiple=True, metavar="NAME=VALUE", help="A further part that is not secret. Repeatable."
+            "--field",
+            "field",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="A further part that is not secret, such as a region. Repeatable.",
         ),
-        click.option("--secret-field", multiple=True, metavar="NAME", help="A further secret part; asked for. Repeatable."),
-        click.option("--created", metavar="DATE", help="When the vendor made it; 'unknown' if nobody knows."),
+        click.option(
+            "--secret-field",
+            multiple=True,
+            metavar="NAME[=env:VAR|=file:PATH]",
+            help="A further secret part: asked for, or taken from a variable or a file. Repeatable.",
+        ),
+        click.option("--created", metavar="DATE", help="When the vendor made the key: 2026-11-22, or 'unknown'."),
         click.option("--expires", metavar="DATE|90d", help="When it stops working; 'none' takes the date away."),
         click.option("--rotate-after", metavar="90d", help="When it should be replaced; 'none' takes it away."),
         click.option("--tag", multiple=True, metavar="K=V", help="A tag; K= takes it away. Repeatable."),
@@ -37,22 +47,30 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--base-url", metavar="URL", help="The endpoint this key is for."),
         click.option("--vendor-name", metavar="TEXT", help="What the vendor's page calls the key."),
         click.option("--vendor-id", metavar="TEXT", help="The vendor's id of the key."),
-        click.option("--scopes", metavar="TEXT", help="What the key may do."),
-        click.option("--auto/--no-auto", default=None, help="Whether a plain `keyvault env` exports it."),
+        click.option("--scopes", metavar="TEXT", help="What the key may do, in your words."),
+        click.option("--auto/--no-auto", default=None, help="Whether `env` and `run` give it out when no key is named."),
     )
     for option in reversed(given):
         command = option(command)
     return command
 
 
-def read_fields(session: Session, said: dict[str, Any], before: dict[str, bool]) -> tuple[dict[str, str], dict[str, bool]]:
-    """The further fields that were given: their values, and all fields' secrecy."""
+def read_fields(
+    session: Session, provider_id: str, said: dict[str, Any], before: dict[str, bool]
+) -> tuple[dict[str, str], dict[str, bool]]:
+    """The further fields that were given: their values, and all fields' secrecy. Raises InvalidInput, Locked, NotFound."""
+    provider = catalogue.load(provider_id)
     values: dict[str, str] = {}
     secrecy = dict(before)
     for text in said["field"]:
         name, equals, value = text.partition("=")
         if not equals:
             raise InvalidInput("--field takes NAME=VALUE", "for a secret part use --secret-field NAME")
+        if before.get(name) or (provider and name in provider.fields and provider.fields[name].secret):
+            raise InvalidInput(
+                f"field {escape(name)} is secret, and what is given as an argument is not",
+                f"write --secret-field {escape(name)}, =env:VAR or =file:PATH; replace the key if this was its value",
+            )
         values[name], secrecy[name] = value, False
     for text in said["secret_field"]:
         name, value = value_input.read_secret_field(session, text)
@@ -64,6 +82,8 @@ def variables_for(provider_id: str, said: dict[str, Any], fields: dict[str, bool
     """Which variable gets which field: what was said, what was there, what the vendor's programs read. Raises InvalidInput."""
     provider = catalogue.load(provider_id)
     named = dict(text.split("=", 1) if "=" in text else (text, VALUE_FIELD) for text in said["env"])
+    for variable in named:
+        check_variable(variable)
     taken = set(named.values())
     chosen = {variable: field for variable, field in before.items() if field not in taken and (not field or field in fields)}
     chosen |= named
@@ -73,7 +93,8 @@ def variables_for(provider_id: str, said: dict[str, Any], fields: dict[str, bool
         if field == VALUE_FIELD:
             if provider is None:
                 raise InvalidInput(
-                    f"keyvault does not know the vendor {escape(provider_id)}, so it cannot name the variable", "add --env NAME"
+                    f"keyvault does not know the vendor {escape(provider_id)}, so it cannot name the variable",
+                    "say it, as in --env ACME_API_KEY",
                 )
             chosen[provider.variables[0]] = field
         elif provider and field in provider.fields:
@@ -108,7 +129,7 @@ def _tags(words: tuple[str, ...], before: dict[str, str]) -> dict[str, str]:
     for word in words:
         name, _, value = word.partition("=")
         if not name:
-            raise InvalidInput("a tag is written K=V")
+            raise InvalidInput("a tag has no name", "write --tag NAME=VALUE, or --tag NAME")
         tags.pop(name, None)
         if value or "=" not in word:
             tags[name] = value

@@ -7,6 +7,7 @@ from keyvault.core import errors
 DONE, FAILED, USAGE, NOT_FOUND, LOCKED, WRONG_SECRET, CORRUPT, FINDINGS, UNREACHABLE = range(9)
 RUN_FAILED = 125  # `run` keeps 0..124 and 126.. for its child
 INTERRUPTED = 130
+READER_GONE = 141  # 128 + SIGPIPE, as with any other tool
 
 _BY_CLASS: tuple[tuple[type[errors.KeyvaultError], int], ...] = (
     (errors.InvalidInput, USAGE),

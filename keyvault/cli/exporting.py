@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from keyvault.cli import render, terminal
-from keyvault.cli.exits import FAILED, code_of
+from keyvault.cli.exits import FAILED
 from keyvault.cli.session import Session
 from keyvault.core import clock
-from keyvault.core.errors import KeyvaultError
+from keyvault.core.errors import InvalidInput, KeyvaultError
 from keyvault.core.text import mask
 from keyvault.environment.resolve import Resolved, resolve, variables_of
 from keyvault.formats import load
@@ -29,24 +29,34 @@ class Request(NamedTuple):
 
 def run(session: Session, request: Request) -> int:
     """Print the variables; the exit code. A failure is also told to the shell that evaluates the output."""
-    form = load_format(request)
-    piped = not terminal.is_terminal(1)
-    try:
-        return _run(session, request, form, piped=piped)
-    except KeyvaultError as exc:
-        if form.is_shell and piped and not request.output:
-            render.out(form.failure(code_of(exc)))
-        raise
+    session.on_failure = None if request.output else lambda code: tell_shell(request.format, code)
+    form = load_format(request.format, request.dialect)
+    if request.unset and request.output:
+        raise InvalidInput("--unset prints statements and changes no file", "leave out --unset or -o")
+    return _run(session, request, form, piped=not terminal.is_terminal(1))
 
 
-def load_format(request: Request) -> Format:
+def load_format(name: str, dialect: str = "portable") -> Format:
     """The format asked for, or that of the calling shell. Raises InvalidInput."""
-    name = request.format
     if name == "auto":
         from keyvault.environment.shell import detect_shell
 
         name = detect_shell()
-    return load(name, request.dialect)
+    return load(name, dialect)
+
+
+def tell_shell(format_name: str, code: int) -> None:
+    """A shell that evaluates the output fails too: `eval "$(false)"` alone would be a success in every shell."""
+    if terminal.is_terminal(1):
+        return
+    try:
+        form = load_format(format_name)
+    except InvalidInput:
+        form = load_format("auto")
+    try:
+        render.out(form.failure(code) if form.is_shell else "")
+    except (KeyvaultError, BrokenPipeError):
+        return  # nobody reads
 
 
 def _run(session: Session, request: Request, form: Format, *, piped: bool) -> int:
@@ -95,5 +105,14 @@ def _show_masked(resolved: Resolved, form: Format) -> None:
         render.json_out({name: mask(value) for name, value in resolved.variables})
     elif resolved.variables:
         render.pairs([(name, mask(value)) for name, value in resolved.variables])
-    calls = {"fish": "keyvault env | source", "powershell": "keyvault env | Out-String | Invoke-Expression"}
-    terminal.tip("values are masked; to set them here: " + calls.get(form.name, 'eval "$(keyvault env)"'))
+    else:
+        terminal.tip("no keys to export; keyvault list shows what there is")
+        return
+    calls = {
+        "fish": "keyvault env | source",
+        "powershell": "keyvault env | Out-String | Invoke-Expression",
+        "csh": "eval `keyvault env`",
+        "nu": "keyvault env --format json | from json | load-env",
+    }
+    call = calls.get(form.name, 'eval "$(keyvault env)"') if form.is_shell else "keyvault env -o FILE"
+    terminal.tip(f"values are masked; to set them: {call}")

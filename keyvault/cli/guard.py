@@ -10,7 +10,7 @@ from keyvault.cli.session import Session
 from keyvault.core.errors import KeyvaultError
 
 # Shapes that only keys have. Coarse on purpose: it guards the command line, where no key may be.
-_KEY_SHAPE = re.compile(
+_KEY_SHAPE = (
     r"(?:sk|pk|rk|ak|gsk|xai|hf|pplx|fw|r8|jina|tvly|glpat|pypi|npm|nvapi|AIza|AKIA|ASIA|ghp|gho|ghu|ghs|ghr|github_pat|xox[abeprs]|eyJ)"
     r"[-_.A-Za-z0-9]{16,}|[A-Za-z0-9+/=_.-]*T3BlbkFJ.*"
 )
@@ -18,11 +18,12 @@ _KEY_SHAPE = re.compile(
 
 def looks_like_key(word: str) -> bool:
     """A word of the command line that is most likely an API key."""
-    return len(word) >= 20 and _KEY_SHAPE.fullmatch(word) is not None
+    return len(word) >= 20 and re.fullmatch(_KEY_SHAPE, word) is not None
 
 
 def guarded(action: Callable[[], int], session: Session, *, failure_code: int | None = None) -> int:
     """Run `action`; its exit code, or the one of its error. `failure_code` replaces the latter, for `run`."""
+    code = exits.INTERRUPTED
     try:
         return action()
     except KeyvaultError as exc:
@@ -32,15 +33,16 @@ def guarded(action: Callable[[], int], session: Session, *, failure_code: int | 
         _explain(exc, session)
     except (terminal.Interrupted, KeyboardInterrupt):
         terminal.say("")
-        return exits.INTERRUPTED
     except BrokenPipeError:
-        return 141  # 128 + SIGPIPE: the reader went away, as with any other tool
+        return exits.READER_GONE
     except Exception as exc:  # noqa: BLE001 - the border itself: a traceback could show a value
         terminal.error(
             KeyvaultError(f"internal error ({type(exc).__name__})", "please report it; --debug shows where it happened")
         )
         code = exits.FAILED if failure_code is None else failure_code
         _explain(exc, session)
+    if session.on_failure:
+        session.on_failure(code)
     return code
 
 

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from keyvault.cli import guard, render
+from keyvault.cli import guard
 from keyvault.cli.exporting import Request, run
 from keyvault.cli.session import Session
-
-
-def version() -> int:
-    """Print the version."""
-    from keyvault import __version__
-
-    render.out(f"keyvault {__version__}\n")
-    return 0
 
 
 def parse_env(words: list[str]) -> tuple[Request, bool] | None:

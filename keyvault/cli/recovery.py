@@ -28,7 +28,10 @@ def new_slot(session: Session, file: str | None, *, none: bool) -> SlotSecret | 
     elif session.someone_there:
         _show(code)
     else:
-        raise InvalidInput("there is no terminal to show the recovery code on", "add --recovery-file FILE, or --no-recovery")
+        raise InvalidInput(
+            "there is no terminal to show the recovery code on",
+            "add --recovery-file FILE; init and rekey take --no-recovery as well",
+        )
     return SlotSecret(RECOVERY, secret)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keyvault.core.errors import StoreFailed
+from keyvault.core.text import is_unsafe
 
 
 def out(text: str) -> None:
@@ -21,7 +22,7 @@ def out(text: str) -> None:
         raise
     except OSError as exc:
         close_quietly()
-        raise StoreFailed(f"cannot write the output: {(exc.strerror or 'error').lower()}") from exc
+        raise StoreFailed(f"cannot write the output: {(exc.strerror or 'error').lower()}", "see where the output goes") from exc
 
 
 def close_quietly() -> None:
@@ -30,10 +31,13 @@ def close_quietly() -> None:
 
 
 def json_out(value: Any) -> None:
-    """One JSON document."""
+    """One JSON document, without characters that act on a terminal."""
     import json
 
-    out(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    if not text.isascii():
+        text = "".join(json.dumps(c)[1:-1] if c > "\x7f" and is_unsafe(ord(c)) else c for c in text)
+    out(text.replace("\x7f", "\\u007f") + "\n")
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from keyvault.cli import terminal
 from keyvault.core import settings
 from keyvault.core.errors import InvalidInput, KeyvaultError
@@ -11,6 +13,9 @@ from keyvault.unlock.unlocker import People, Unlocker
 from keyvault.vault.usage import Usage
 from keyvault.vault.vault import Vault
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class Session:
     """One run of the program."""
@@ -18,6 +23,7 @@ class Session:
     def __init__(self) -> None:
         self.no_input = False
         self.debug = False
+        self.on_failure: Callable[[int], None] | None = None  # hears the exit code of an error
         self._settings: Settings | None = None
 
     @property
@@ -63,4 +69,4 @@ class Session:
         if not self.someone_there:
             raise InvalidInput("this needs a yes, and there is no terminal to ask on", "add --yes")
         if not terminal.confirm(question):
-            raise KeyvaultError("nothing was changed")
+            raise KeyvaultError("not confirmed, so nothing was changed", "answer y to go on, or add --yes")

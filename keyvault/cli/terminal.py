@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
-from keyvault.core.errors import KeyvaultError
+from keyvault.core.errors import InvalidInput, KeyvaultError
 from keyvault.core.text import escape
+
+if TYPE_CHECKING:
+    from io import FileIO
+
+_TERMINAL_LINE = 4095  # bytes; Linux drops what is longer (termios(3), canonical mode)
 
 
 class Interrupted(Exception):
@@ -59,33 +65,65 @@ def can_ask() -> bool:
 
 
 def ask_hidden(prompt: str) -> str:
-    """A line typed or pasted without echo. Raises Interrupted."""
-    from getpass import getpass
+    """A line typed or pasted without echo, whole or not at all: getpass would take a part. Raises Interrupted, InvalidInput."""
+    if sys.platform == "win32":
+        from getpass import getpass
 
+        try:
+            return getpass(escape(prompt))
+        except (EOFError, KeyboardInterrupt) as exc:
+            raise Interrupted from exc
+    import termios
+    from select import select
+
+    with open("/dev/tty", "r+b", buffering=0) as tty:
+        before = termios.tcgetattr(tty)
+        hidden, single = before.copy(), before.copy()
+        hidden[3] &= ~termios.ECHO
+        single[3] &= ~(termios.ECHO | termios.ICANON)  # half a line counts as input too
+        try:
+            termios.tcsetattr(tty, termios.TCSAFLUSH, hidden)
+            line = _ask_on(tty, prompt)
+            termios.tcsetattr(tty, termios.TCSANOW, single)
+            more = select([tty], [], [], 0.05)[0]
+        except KeyboardInterrupt as exc:
+            raise Interrupted from exc
+        finally:
+            termios.tcsetattr(tty, termios.TCSAFLUSH, before)
+            tty.write(b"\n")
+    if more:
+        raise InvalidInput("more than one line was pasted", "--stdin or --file FILE takes text of several lines")
+    if len(line) >= _TERMINAL_LINE:
+        raise InvalidInput("the terminal cuts lines as long as this one", "--stdin or --file FILE takes it whole")
     try:
-        return getpass(prompt)
-    except (EOFError, KeyboardInterrupt) as exc:
-        raise Interrupted from exc
+        return line.decode()
+    except UnicodeDecodeError as exc:
+        raise InvalidInput("what was typed is not UTF-8 text", "check the terminal's encoding") from exc
 
 
 def ask(prompt: str) -> str:
     """A line typed with echo. Raises Interrupted."""
     try:
         if os.name != "posix":
-            sys.stderr.write(prompt)
+            sys.stderr.write(escape(prompt))
             sys.stderr.flush()
             return sys.stdin.readline().rstrip("\r\n")
         with open("/dev/tty", "r+b", buffering=0) as tty:
-            tty.write(prompt.encode())
-            line = b""
-            while not line.endswith(b"\n"):
-                chunk = tty.read(1024)
-                if not chunk:
-                    raise Interrupted
-                line += chunk
-            return line.decode("utf-8", "replace").rstrip("\r\n")
+            return _ask_on(tty, prompt).decode("utf-8", "replace")
     except KeyboardInterrupt as exc:
         raise Interrupted from exc
+
+
+def _ask_on(tty: FileIO, prompt: str) -> bytes:
+    """A line, without its end. Raises Interrupted where the input ends."""
+    tty.write(escape(prompt).encode())
+    line = b""
+    while not line.endswith(b"\n"):
+        chunk = tty.read(1024)
+        if not chunk:
+            raise Interrupted
+        line += chunk
+    return line.rstrip(b"\r\n")
 
 
 def confirm(question: str) -> bool:

@@ -12,6 +12,7 @@ from keyvault.cli import terminal
 from keyvault.cli.session import Session
 from keyvault.core import settings
 from keyvault.core.errors import InvalidInput, Locked, NotFound
+from keyvault.core.refs import quoted
 from keyvault.core.text import escape
 from keyvault.store.files import failure
 from keyvault.vault.keys import LARGEST_VALUE
@@ -37,7 +38,9 @@ def read_value(session: Session, what: str, *, stdin: bool, file: str | None, fr
     if from_env:
         found = settings.variable(from_env)
         if found is None:
-            raise NotFound(f"{escape(from_env[:80])} is not set in this environment")
+            raise NotFound(
+                f"{quoted(from_env)} is not set in this environment", "--from-env takes the name of a variable, without $"
+            )
         return _checked(found)
     if stdin:
         return _checked(_decode(sys.stdin.buffer.read(_OVER)))
@@ -49,7 +52,7 @@ def read_value(session: Session, what: str, *, stdin: bool, file: str | None, fr
 def ask_value(session: Session, what: str) -> str:
     """A value typed or pasted without echo. Raises Locked, InvalidInput."""
     if not session.someone_there:
-        raise Locked(f"no terminal to ask for {what} on", "use --stdin, --file FILE or --from-env VAR")
+        raise Locked(f"there is no terminal to ask on for the {what}", "use --stdin, --file FILE or --from-env VAR")
     value = terminal.ask_hidden(f"{what} (hidden): ")
     if not value:
         raise InvalidInput("no value was given", "nothing was changed")
@@ -86,7 +89,7 @@ def _read_file(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read(_OVER)
     except FileNotFoundError as exc:
-        raise NotFound(f"{escape(path)} does not exist") from exc
+        raise NotFound(f"{escape(path)} does not exist", "check the path given to --file") from exc
     except OSError as exc:
         raise failure("read", path, exc) from exc
 
@@ -96,8 +99,10 @@ def _decode(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError as exc:
         if len(data) >= _OVER:
-            raise InvalidInput(f"the value is larger than {LARGEST_VALUE // 1024} KiB") from exc
-        raise InvalidInput("the value is not UTF-8 text") from exc
+            raise InvalidInput(
+                f"the value is larger than {LARGEST_VALUE // 1024} KiB", "no API key is; was it the right file?"
+            ) from exc
+        raise InvalidInput("the value is not UTF-8 text", "keys are text; encode binary ones, as with base64") from exc
 
 
 def _checked(value: str) -> str:

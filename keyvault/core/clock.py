@@ -10,7 +10,7 @@ from keyvault.core.text import escape
 
 DAY = 86_400
 LATEST = 253_402_300_799  # 9999-12-31T23:59:59Z
-_SPAN = re.compile(r"(\d{1,6})([hdwmy])\Z")
+_SPAN = r"(\d{1,6})([hdwmy])\Z"
 _HOURS = {"h": 1, "d": 24, "w": 7 * 24, "m": 30 * 24, "y": 365 * 24}
 
 
@@ -31,7 +31,7 @@ def day(at: int) -> str:
 
 def parse_span(text: str) -> int:
     """Read `90d`, `12h`, `6w`, `3m` (30 days each) or `1y` (365 days) as seconds. Raises InvalidInput."""
-    match = _SPAN.match(text)
+    match = re.match(_SPAN, text)
     if not match:
         raise InvalidInput(f'"{escape(text[:40])}" is not a span of time', "write a number and h, d, w, m or y, as in 90d")
     return int(match[1]) * _HOURS[match[2]] * 3600
@@ -39,7 +39,7 @@ def parse_span(text: str) -> int:
 
 def parse_time(text: str, *, relative_to: int | None = None) -> int:
     """Read `2026-11-22`, RFC 3339, or, if `relative_to` is given, a span counted from it. Raises InvalidInput."""
-    if relative_to is not None and _SPAN.match(text):
+    if relative_to is not None and re.match(_SPAN, text):
         return min(relative_to + parse_span(text), LATEST)
     from datetime import UTC, datetime
 

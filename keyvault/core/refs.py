@@ -59,13 +59,13 @@ def parse_ref(text: str) -> KeyRef:
     for part in (provider, label):
         if not _PART.match(part):
             raise InvalidInput(
-                f"{_quoted(text)} is not a key name",
+                f"{quoted(text)} is not a key name",
                 "names look like openai or openai/work: a-z, 0-9, dot, dash and underscore, at most 64 characters a part",
             )
     return KeyRef(provider, label)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A mistyped name as an error may repeat it; what could be a key given in its place is not repeated."""
     if any(len(part) >= 20 and any(c.isdigit() for c in part) for part in text.split("/")):
         return "what was given"
@@ -79,7 +79,7 @@ def check_variable(name: str) -> str:
     """
     if not _VARIABLE.match(name):
         raise InvalidInput(
-            f"{_quoted(name)} is not a variable name",
+            f"{quoted(name)} is not a variable name",
             "use letters, digits and underscore, not starting with a digit",
         )
     upper = name.upper()

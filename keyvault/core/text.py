@@ -18,7 +18,8 @@ _HIDDEN = (
 )
 
 
-def _is_unsafe(code: int) -> bool:
+def is_unsafe(code: int) -> bool:
+    """A control, bidirectional or invisible character."""
     return code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000 or any(a <= code <= b for a, b in _HIDDEN)
 
 
@@ -26,7 +27,7 @@ def escape(text: str) -> str:
     r"""`text` on one line, with control, bidirectional and invisible characters written as `\x1b` or `\u202e`."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join((f"\\x{ord(c):02x}" if ord(c) < 0x100 else f"\\u{ord(c):04x}") if _is_unsafe(ord(c)) else c for c in text)
+    return "".join((f"\\x{ord(c):02x}" if ord(c) < 0x100 else f"\\u{ord(c):04x}") if is_unsafe(ord(c)) else c for c in text)
 
 
 def mask(value: str) -> str:

@@ -61,12 +61,12 @@ def _text(path: str) -> str:
     try:
         info = os.stat(path)
         if not stat.S_ISREG(info.st_mode) or info.st_size > LARGEST_FILE:
-            raise InvalidInput(f"{escape(path)} is not a file that could be an environment file")
+            raise InvalidInput(f"{escape(path)} is not a file that could be an environment file", "name a .env file")
         with open(path, encoding="utf-8-sig", newline="") as file:
             return file.read()
     except FileNotFoundError as exc:
-        raise NotFound(f"{escape(path)} does not exist") from exc
+        raise NotFound(f"{escape(path)} does not exist", "check the path") from exc
     except UnicodeDecodeError as exc:
-        raise InvalidInput(f"{escape(path)} is not UTF-8 text") from exc
+        raise InvalidInput(f"{escape(path)} is not UTF-8 text", "save it as UTF-8 first") from exc
     except OSError as exc:
         raise failure("read", path, exc) from exc

@@ -21,7 +21,7 @@ def write(path: str, form: Format, pairs: Sequence[tuple[str, str]]) -> None:
     """
     path = os.path.abspath(path)
     if not form.is_file:
-        raise InvalidInput(f"format {form.name} does not go into a file")
+        raise InvalidInput(f"format {form.name} does not go into a file", "leave out -o, or choose another --format")
     existing = _read(path)
     rendered = form.merge(existing, pairs)
     if rendered.refused:
@@ -36,7 +36,9 @@ def _read(path: str) -> str:
         if not stat.S_ISREG(info.st_mode):
             raise UnsafeFile(f"{escape(path)} is not a plain file", "keyvault writes through no links or devices")
         if info.st_size > LARGEST_FILE:
-            raise InvalidInput(f"{escape(path)} is too large to be an environment file")
+            raise InvalidInput(
+                f"{escape(path)} is too large to be an environment file", "nothing was written; name another file"
+            )
         with open(path, encoding="utf-8", newline="") as file:
             return file.read()
     except FileNotFoundError:

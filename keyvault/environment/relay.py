@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import signal
 import sys
-import termios
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -22,7 +20,7 @@ assert sys.platform != "win32"  # for the type checker
 
 # How long output is still passed on, after the command ended, of what it left running in the background.
 _GRACE = 0.25
-_CHUNK = 65536
+_CHUNK = 1 << 20  # as much as a pipe can hold, so that one read has all that the ended command wrote
 
 _FROM_TERMINAL = {signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGWINCH}
 _FORWARDED = _FROM_TERMINAL | {signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT}
@@ -157,21 +155,15 @@ def _pass_on(source: int, sink: int, redactor: Redactor, ended: int) -> None:
     poll.register(source, select.POLLIN)
     poll.register(ended, select.POLLIN)
     deadline: float | None = None
-    owed = 0
-    while True:
-        wait = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if wait == 0 and owed <= 0:
-            return
-        ready = {fd for fd, _ in poll.poll(None if wait is None else wait * 1000)}
+    while deadline is None or time.monotonic() < deadline:
+        ready = [fd for fd, _ in poll.poll(None if deadline is None else _GRACE * 1000)]
         if ended in ready:
             poll.unregister(ended)
             deadline = time.monotonic() + _GRACE
-            owed = int.from_bytes(fcntl.ioctl(source, termios.FIONREAD, bytes(4)), sys.byteorder)
-        elif source in ready:
+        if source in ready:  # what the ended command wrote is there, if anything: this read has it
             data = os.read(source, _CHUNK)
             if not data:
                 return
-            owed -= len(data)
             _write(sink, redactor.feed(data))
 
 

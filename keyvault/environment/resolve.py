@@ -8,7 +8,8 @@ from typing import NamedTuple
 from keyvault.core.errors import InvalidInput
 from keyvault.core.refs import check_variable, parse_ref
 from keyvault.vault.keys import ApiKey
-from keyvault.vault.vault import State, Vault
+from keyvault.vault.state import State
+from keyvault.vault.vault import Vault
 
 
 class Resolved(NamedTuple):

@@ -20,7 +20,7 @@ from keyvault.formats.lines import HINT, appended, assign_all, cannot_replace, l
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_BARE = re.compile(r"[A-Za-z0-9_./:=+@,%^-]+\Z")
+_BARE = re.compile(r"(?!=|.*:=)[A-Za-z0-9_./:=+@,%^-]+\Z")  # zsh expands = at the start and after a colon
 _PYTHON_EXPANDS = re.compile(r"\$\{[^}:]*(?::-[^}]*)?\}")
 _ESCAPED_QUOTE = re.compile(r"\\(?:['\"]|\Z)")
 

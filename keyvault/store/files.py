@@ -24,6 +24,10 @@ def failure(what: str, path: str, exc: OSError) -> StoreFailed:
         errno.EROFS: "the file system is read-only",
         errno.EACCES: "check who owns the folder and its mode",
         errno.EPERM: "check who owns the folder and its mode",
+        errno.ENOENT: "check the path; keyvault makes the file, not the folders above it",
+        errno.EISDIR: "name a file, not a folder",
+        errno.ENOTDIR: "a part of the path is a file, not a folder",
+        errno.ELOOP: "keyvault follows no links; name the real file",
         errno.EIO: "the disk reports an error; check it before anything else",
     }
     reason = exc.strerror or type(exc).__name__
@@ -52,14 +56,14 @@ def check_private(path: str, *, folder: bool = False, open_to_others: bool = Fal
     try:
         info = os.lstat(path)
     except FileNotFoundError as exc:
-        raise NotFound(f"{escape(path)} does not exist") from exc
+        raise NotFound(f"{escape(path)} does not exist", "check the path") from exc
     except OSError as exc:
         raise failure("look at", path, exc) from exc
     shown = escape(path)
     if stat.S_ISLNK(info.st_mode):
         raise UnsafeFile(f"{shown} is a symbolic link", "keyvault follows no links; point KEYVAULT_HOME at the real place")
     if not (stat.S_ISDIR(info.st_mode) if folder else stat.S_ISREG(info.st_mode)):
-        raise UnsafeFile(f"{shown} is not a plain {'folder' if folder else 'file'}")
+        raise UnsafeFile(f"{shown} is not a plain {'folder' if folder else 'file'}", "move it away, or name another place")
     if POSIX and not open_to_others:
         if info.st_uid != os.geteuid():
             raise UnsafeFile(f"{shown} belongs to another user", "run keyvault as the user who owns it")
@@ -81,7 +85,7 @@ def read_private(path: str, limit: int) -> bytes:
     try:
         info = os.fstat(fd)
         if POSIX and (info.st_dev, info.st_ino) != (checked.st_dev, checked.st_ino):
-            raise UnsafeFile(f"{escape(path)} was replaced while it was read")
+            raise UnsafeFile(f"{escape(path)} was replaced while it was read", "run it again, and see who writes there")
         data = b""
         while len(data) <= limit and (chunk := os.read(fd, limit + 1 - len(data))):
             data += chunk
@@ -90,7 +94,7 @@ def read_private(path: str, limit: int) -> bytes:
     finally:
         os.close(fd)
     if len(data) > limit:
-        raise UnsafeFile(f"{escape(path)} is larger than {limit} bytes")
+        raise UnsafeFile(f"{escape(path)} is larger than {limit} bytes", "it is not what keyvault wrote; name the right file")
     return data
 
 

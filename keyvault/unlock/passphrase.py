@@ -38,8 +38,19 @@ def strength(passphrase: str) -> Strength:
 def given(settings: Settings) -> str | None:
     """The passphrase from KEYVAULT_PASSPHRASE_FD, _FILE or KEYVAULT_PASSPHRASE, or None. Raises WrongSecret, InvalidInput.
 
-    One trailing newline of a file or descriptor is not part of the passphrase.
+    One trailing newline of a file or descriptor is not part of the passphrase. Read once a run: a pipe gives it once.
     """
+    for known, text in _read:
+        if known is settings:
+            return text
+    _read.append((settings, found := _given(settings)))
+    return found
+
+
+_read: list[tuple[Settings, str | None]] = []
+
+
+def _given(settings: Settings) -> str | None:
     if settings.passphrase_fd is not None:
         return from_file("KEYVAULT_PASSPHRASE_FD", settings.passphrase_fd)
     if settings.passphrase_file:
@@ -61,4 +72,4 @@ def from_file(variable: str, source: int | str) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as exc:
-        raise InvalidInput(f"what {variable} names is not UTF-8 text") from exc
+        raise InvalidInput(f"what {variable} names is not UTF-8 text", "a passphrase is a line of text") from exc

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from keyvault.core.errors import InvalidInput, Locked, NotFound, Unreachable, WrongSecret
 from keyvault.core.settings import Settings
-from keyvault.unlock import key_file, recovery
-from keyvault.unlock.passphrase import given
+from keyvault.unlock import key_file
 from keyvault.vault import slots
 from keyvault.vault.codec import Header
 from keyvault.vault.slots import KEY_FILE, KEYRING, PASSPHRASE, RECOVERY, Slot
@@ -42,6 +41,8 @@ class Unlocker:
         kinds = {slot.kind for slot in present}
         if self._settings.key_file and KEY_FILE in kinds:
             return self._open(header, present, KEY_FILE, key_file.read(self._settings.key_file))
+        from keyvault.unlock.passphrase import given
+
         text = given(self._settings)
         if text is not None:
             return self._open_text(header, present, text)
@@ -58,6 +59,8 @@ class Unlocker:
 
     def _open_text(self, header: Header, present: list[Slot], text: str) -> bytes:
         """A passphrase, or a recovery code in its place."""
+        from keyvault.unlock import recovery
+
         if recovery.looks_like(text) and any(slot.kind == RECOVERY for slot in present):
             try:
                 return self._open(header, present, RECOVERY, recovery.decode(text))

@@ -17,6 +17,13 @@ from keyvault.store.files import make_private_folder, read_private, write_privat
 _LARGEST = 4096
 
 
+class AnchorLost(KeyvaultError):
+    """The file is there and cannot be understood."""
+
+    def __init__(self) -> None:
+        super().__init__("this machine's note of the vault's newest state cannot be read")
+
+
 class Anchor(NamedTuple):
     """The newest commit seen: its number, and the chain hash (hex) after it; who saw it, and when."""
 
@@ -34,23 +41,24 @@ class Anchors:
         self._state = state
 
     def read(self, vault_id: str) -> Anchor | None:
-        """The anchor of a vault, or None. Raises NotFound("lost") when it is there and cannot be understood."""
+        """The anchor of a vault, or None. Raises AnchorLost, UnsafeFile."""
         fields = self._load(f"anchor-{vault_id}")
+        if fields is None:
+            return None
         try:
-            return (
-                Anchor(vault_id, int(fields["seq"]), str(fields["chain"]), str(fields["host"]), int(fields["at"]))
-                if fields
-                else None
-            )
+            anchor = Anchor(vault_id, int(fields["seq"]), str(fields["chain"]), str(fields["host"]), int(fields["at"]))
+            if len(bytes.fromhex(anchor.chain)) != 32 or anchor.seq < 1:
+                raise AnchorLost
         except (KeyError, TypeError, ValueError) as exc:
-            raise _lost() from exc
+            raise AnchorLost from exc
+        return anchor
 
     def write(self, anchor: Anchor) -> None:
         """Remember a commit. Call it under the writers' queue. Raises StoreFailed, UnsafeFile."""
         self._save(f"anchor-{anchor.vault_id}", anchor._asdict())
 
     def vault_at(self, path: str) -> str | None:
-        """The id of the vault that this machine knows at `path`, or None. Raises NotFound("lost")."""
+        """The id of the vault that this machine knows at `path`, or None. Raises AnchorLost, UnsafeFile."""
         fields = self._load(_path_file(path))
         return str(fields.get("vault_id", "")) or None if fields else None
 
@@ -67,9 +75,9 @@ class Anchors:
             fields = json.loads(data)
             checksum = fields.pop("checksum")
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as exc:
-            raise _lost() from exc
+            raise AnchorLost from exc
         if checksum != _checksum(fields):
-            raise _lost()
+            raise AnchorLost
         return dict(fields)
 
     def _save(self, name: str, fields: dict[str, Any]) -> None:
@@ -94,7 +102,3 @@ def _path_file(path: str) -> str:
 def _checksum(fields: dict[str, Any]) -> str:
     # Against torn writes and stray edits only; whoever can write this file can also compute it.
     return sha256(json.dumps(fields, sort_keys=True).encode()).hex()
-
-
-def _lost() -> KeyvaultError:
-    return NotFound("this machine's note of the vault's newest state cannot be read")

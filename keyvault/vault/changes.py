@@ -64,7 +64,7 @@ def rename(tx: Transaction, ref: str, new_ref: str, at: int) -> ApiKey:
     key = tx.get(str(parse_ref(ref)))
     new = str(parse_ref(new_ref))
     if new == key.ref:
-        raise AlreadyExists(f'key "{new}" has that name already')
+        raise AlreadyExists(f'key "{new}" has that name already', "choose another label")
     in_the_way = tx.find(new)
     if in_the_way and not in_the_way.live:
         raise AlreadyExists(f'a removed key "{new}" keeps that name', f"keyvault purge {new} erases it for good")
@@ -83,7 +83,7 @@ def bring_back(tx: Transaction, ref: str, at: int) -> ApiKey:
     if key is None:
         raise tx.vault.no_such_key(ref)
     if key.live:
-        raise AlreadyExists(f'key "{ref}" is not removed')
+        raise AlreadyExists(f'key "{key.ref}" is not removed', "there is nothing to undo")
     return _put(tx, key._replace(deleted=None), at)
 
 
@@ -97,10 +97,12 @@ def roll_back(tx: Transaction, ref: str, number: int | None, at: int) -> tuple[A
             raise NotFound(f"{key.ref} has no earlier value", f"keyvault history {key.ref}")
     version = key.version(number)
     if version.id == key.current:
-        raise AlreadyExists(f"version {number} of {key.ref} is the current one")
+        raise AlreadyExists(f"version {number} of {key.ref} is the current one", f"keyvault history {key.ref}")
     values = tx.vault.values(key, version)
     if missing := set(key.variables.values()) - set(values):
-        raise InvalidInput(f"version {number} of {key.ref} has no field {min(missing)}, which a variable needs")
+        raise InvalidInput(
+            f"version {number} of {key.ref} has no field {min(missing)}, which a variable needs", f"keyvault show {key.ref}"
+        )
     fields = {name: key.fields.get(name, True) for name in values if name != VALUE_FIELD}
     return _put(tx, key._replace(current=version.id, fields=fields), at), number
 
@@ -149,14 +151,16 @@ def _checked(details: Details, values: Mapping[str, str]) -> Details:
     if set(fields) != set(values) - {VALUE_FIELD}:
         raise InvalidInput("fields and their values do not match")
     if len(fields) > MOST_FIELDS:
-        raise InvalidInput(f"a key has at most {MOST_FIELDS} further fields")
+        raise InvalidInput(f"a key has at most {MOST_FIELDS} further fields", "put the rest into another key")
     for field in fields:
         if not field.isascii() or not field.replace("_", "a").isalnum() or field != field.lower() or len(field) > 64:
             raise InvalidInput(f"{field!a} is not a field name", "use a-z, 0-9 and underscore, as in secret_access_key")
     for variable, field in details.get("variables", {}).items():
         check_variable(variable)
         if field not in values:
-            raise InvalidInput(f"{variable} should get field {field!a}, which the key does not have")
+            raise InvalidInput(
+                f"{variable} should get field {field!a}, which the key does not have", "add it with --field or --secret-field"
+            )
     for what in ("note", "base_url", "vendor_name", "vendor_id", "scopes"):
         check_text(what.replace("_", " "), str(details.get(what, "")))
     for name, value in details.get("tags", {}).items():
@@ -165,5 +169,5 @@ def _checked(details: Details, values: Mapping[str, str]) -> Details:
     for what in ("created", "expires"):
         at = details.get(what)
         if at is not None and not 0 <= int(str(at)) <= LATEST:
-            raise InvalidInput(f"the date {what!a} is out of range")
+            raise InvalidInput(f"the date {what!a} is out of range", "dates lie between 1970 and 9999")
     return details

@@ -166,7 +166,7 @@ def _revision(counter: int, author: str) -> tuple[int, str]:
 def check_text(what: str, text: str, limit: int = LARGEST_TEXT) -> str:
     """Free text of reasonable size. Raises InvalidInput."""
     if len(text) > limit:
-        raise InvalidInput(f"the {what} is longer than {limit} characters")
+        raise InvalidInput(f"the {what} is longer than {limit} characters", "shorten it; nothing was changed")
     _utf8(what, text)
     return text
 
@@ -180,7 +180,7 @@ def encode_values(values: Mapping[str, str]) -> bytes:
     for field, value in values.items():
         what = f"the value of {field}" if field else "the value"
         if len(_utf8(what, value)) > LARGEST_VALUE:
-            raise InvalidInput(f"{what} is larger than {LARGEST_VALUE // 1024} KiB")
+            raise InvalidInput(f"{what} is larger than {LARGEST_VALUE // 1024} KiB", "no API key is; was it the right file?")
     return dump_json(dict(values))
 
 
@@ -196,4 +196,4 @@ def _utf8(what: str, text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as exc:
-        raise InvalidInput(f"{what} is not valid UTF-8") from exc
+        raise InvalidInput(f"{what} is not valid UTF-8", "write it as UTF-8 text") from exc

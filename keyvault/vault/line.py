@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from keyvault.core import clock
-from keyvault.core.errors import Forked, KeyvaultError, NotFound, Replaced, RolledBack
+from keyvault.core.errors import Forked, KeyvaultError, Replaced, RolledBack
 from keyvault.store.base import Store
-from keyvault.vault.anchor import Anchor, Anchors, host_name
+from keyvault.vault.anchor import Anchor, AnchorLost, Anchors, host_name
 from keyvault.vault.journal import Row, link
+
+T = TypeVar("T")
 
 _ACCEPT = "keyvault doctor explains; if this is the vault you want, keyvault restore accepts it as it is"
 
 
 def known(anchors: Anchors, path: str, vault_id: str) -> tuple[Anchor | None, list[str]]:
     """The anchor to hold this vault against, and what to tell people. Raises Replaced."""
-    try:
-        pinned = anchors.vault_at(path)
-        anchor = anchors.read(vault_id)
-    except NotFound as exc:
-        return None, [f"{exc.message}; the vault is taken as it is"]
+    lost: list[str] = []
+    pinned = _unless_lost(lambda: anchors.vault_at(path), lost)
     if pinned and pinned != vault_id:
         raise Replaced("another vault lies where this machine knows a different one", _ACCEPT)
-    if anchor is None:
+    anchor = _unless_lost(lambda: anchors.read(vault_id), lost)
+    if anchor is None and not lost:
         return None, ["first use of this vault on this machine: its present state is taken as the newest"]
-    return anchor, []
+    return anchor, lost[:1]
+
+
+def _unless_lost(read: Callable[[], T], lost: list[str]) -> T | None:
+    try:
+        return read()
+    except AnchorLost as exc:
+        lost.append(f"{exc.message}; the vault is taken as it is")
+        return None
 
 
 def check(anchor: Anchor | None, seq: int, chain: bytes, rows: Iterator[tuple[bytes, Row, bytes]]) -> bool:
@@ -67,12 +76,12 @@ def advance(anchors: Anchors, path: str, vault_id: str, seq: int, chain: bytes, 
     try:
         if queue is not None:
             with queue.writers_queue():
-                newest = anchors.read(vault_id)
+                newest = _unless_lost(lambda: anchors.read(vault_id), [])
                 if newest is None or newest.seq < seq:
                     advance(anchors, path, vault_id, seq, chain)
             return []
         anchors.write(Anchor(vault_id, seq, chain.hex(), host_name(), clock.now()))
-        if anchors.vault_at(path) != vault_id:
+        if _unless_lost(lambda: anchors.vault_at(path), []) != vault_id:
             anchors.pin(path, vault_id)
     except KeyvaultError as exc:
         return [f"the newest state could not be noted on this machine, so going back to it would not be noticed: {exc.message}"]

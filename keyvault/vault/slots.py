@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any, NamedTuple
 
 from keyvault.core.errors import InvalidInput, NotFound, UnsupportedFormat, VaultCorrupt, WrongSecret
@@ -79,11 +78,13 @@ def _decode(fields: dict[str, Any]) -> Slot:
 def passphrase_bytes(text: str) -> bytes:
     """A passphrase as it enters the KDF: NFC, so that one typed on another system is the same. Raises InvalidInput."""
     if not text or len(text) > LONGEST_PASSPHRASE:
-        raise InvalidInput(f"a passphrase has 1 to {LONGEST_PASSPHRASE} characters")
+        raise InvalidInput(f"a passphrase has 1 to {LONGEST_PASSPHRASE} characters", "choose four or more random words")
+    import unicodedata
+
     try:
         return unicodedata.normalize("NFC", text).encode()
     except UnicodeEncodeError as exc:
-        raise InvalidInput("the passphrase is not valid text") from exc
+        raise InvalidInput("the passphrase is not valid text", "a passphrase is UTF-8 text") from exc
 
 
 def new_secret(kind: str) -> bytes:
@@ -120,7 +121,9 @@ def unwrap(header: Header, slots: list[Slot], kind: str, secret: bytes) -> tuple
                 return slot, aead.open_sealed(key, slot.wrapped, _bound(header, slot))
             except aead.OpenFailed:
                 continue
-    raise WrongSecret(f"wrong {kind}, or its slot was altered", "")
+    raise WrongSecret(
+        f"wrong {kind.replace('-', ' ')}, or its slot was altered", "keyvault doctor tells how this vault unlocks"
+    )
 
 
 def _bound(header: Header, slot: Slot) -> bytes:

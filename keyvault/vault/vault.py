@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from itertools import islice
+from typing import TypeVar
 
 from keyvault.core import clock
 from keyvault.core.errors import AlreadyExists, NotFound, StoreBusy, VaultCorrupt
-from keyvault.core.refs import parse_ref
-from keyvault.core.text import closest, escape
-from keyvault.crypto.primitives import hmac_sha256, random_bytes, sha256
+from keyvault.core.refs import parse_ref, quoted
+from keyvault.core.text import closest
+from keyvault.crypto.primitives import hmac_sha256, random_bytes
 from keyvault.store.base import Store
 from keyvault.vault import codec, journal, line, tree
 from keyvault.vault.anchor import Anchors
-from keyvault.vault.codec import NO_ID, Header, VaultKeys, altered, dump_json, is_hex, load_json, take
+from keyvault.vault.codec import Header, VaultKeys, altered
 from keyvault.vault.keys import VALUE_FIELD, ApiKey, Version, decode_record, decode_values, encode_record, encode_values
+from keyvault.vault.state import Root, State, open_root, seal_head, seal_page, seal_row, value_place
 
 T = TypeVar("T")
 Unlock = Callable[[Header], bytes]  # finds the vault key of a header, or raises Locked or WrongSecret
-
-
-class Root(NamedTuple):
-    """The sealed part of the head: everything that is believed hangs from it."""
-
-    top: tree.Node
-    journal: bytes
-    chain: bytes
-    seq: int
-    fingerprint_key: bytes
-
-
-class State(NamedTuple):
-    """One state of the vault: the head's bytes, and what they mean."""
-
-    head: bytes
-    header: Header
-    root: Root
 
 
 class _Missing(VaultCorrupt):
@@ -102,7 +86,7 @@ class Vault:
         if removed:
             return NotFound(f'key "{ref}" was removed', f"keyvault restore-key {ref} brings it back")
         near = closest(ref, [key.ref for key in self.all_keys()])
-        return NotFound(f'no key "{escape(ref)}"', f'did you mean "{near}"?' if near else "keyvault list shows the names")
+        return NotFound(f"no key {quoted(ref)}", f'did you mean "{near}"?' if near else "keyvault list shows the names")
 
     def all_keys(self, *, removed: bool = False) -> list[ApiKey]:
         """All live keys by name; with `removed`, the removed ones instead."""
@@ -113,11 +97,14 @@ class Vault:
         """The values of a version (the current one if none is given) of a key that was read just now, or in a transaction."""
         return self.read(lambda state: self.values_in(state, [(key, version or key.value)]))[0]
 
-    def log(self) -> list[journal.Row]:
-        """All commits, newest first."""
-        return self.read(
-            lambda state: [row for _, row, _ in journal.back(self.row_opener(state.header), state.root.journal, state.root.seq)]
-        )
+    def log(self, most: int | None = None) -> list[journal.Row]:
+        """The commits, newest first; at most so many."""
+
+        def query(state: State) -> list[journal.Row]:
+            rows = journal.back(self.row_opener(state.header), state.root.journal, state.root.seq)
+            return [row for _, row, _ in islice(rows, most)]
+
+        return self.read(query)
 
     def fingerprint(self, value: str) -> str:
         """16 hex digits that tell equal values in this vault, and mean nothing elsewhere."""
@@ -233,7 +220,7 @@ class Vault:
         )
 
     def read(self, query: Callable[[State], T]) -> T:
-        """Run a query on the present state, anew if a writer took away what it was reading: what belongs together is read in one."""
+        """Run a query on the present state; anew if a writer took away what it was reading."""
         for _ in range(4):
             self._refresh()
             try:
@@ -358,57 +345,3 @@ class Transaction:
         new_root = root._replace(top=changed.top, journal=name, chain=chain, seq=row.seq)
         add = {**self._add, **changed.add, name: blob}
         self.vault.write(state, add, changed.drop | self._drop, header, keys, new_root)
-
-
-def value_place(key_id: str, version_id: str) -> bytes:
-    """Where a value belongs: record id and version id, so that a rename seals nothing anew."""
-    return bytes.fromhex(key_id) + bytes.fromhex(version_id)
-
-
-def seal_page(header: Header, keys: VaultKeys, path: bytes, page: bytes) -> tuple[bytes, bytes]:
-    """A page's id and sealed bytes."""
-    blob = codec.seal(codec.PAGE, keys.page, header, path, page)
-    return codec.blob_id(blob), blob
-
-
-def seal_row(header: Header, keys: VaultKeys, seq: int, body: bytes, before: bytes, chain: bytes) -> tuple[bytes, bytes, bytes]:
-    """A journal row's id and sealed bytes, and the chain hash after it."""
-    blob = codec.seal(codec.JOURNAL, keys.journal, header, seq.to_bytes(8, "big"), before + body)
-    return codec.blob_id(blob), blob, journal.link(chain, body)
-
-
-def seal_head(header: Header, keys: VaultKeys, root: Root) -> bytes:
-    """The head's bytes."""
-    clear = codec.encode_header(header)
-    body = dump_json(
-        {
-            "chain": root.chain.hex(),
-            "fingerprint_key": root.fingerprint_key.hex(),
-            "journal": root.journal.hex(),
-            "seq": root.seq,
-            "top": [root.top.id.hex(), root.top.size, root.top.records],
-        }
-    )
-    return clear + codec.seal(codec.ROOT, keys.root, header, sha256(clear), body)
-
-
-def open_root(header: Header, clear: bytes, keys: VaultKeys, sealed: bytes) -> Root:
-    """Read what seal_head sealed. Raises VaultCorrupt."""
-    fields = load_json(codec.unseal(codec.ROOT, keys.root, header, sha256(clear), sealed), "its root")
-    top = take(fields, "top", list, lambda t: [type(x) for x in t] == [str, int, int] and is_hex(32)(t[0]))
-    return Root(
-        top=tree.Node(bytes.fromhex(top[0]), top[1], top[2]),
-        journal=bytes.fromhex(take(fields, "journal", str, is_hex(32))),
-        chain=bytes.fromhex(take(fields, "chain", str, is_hex(32))),
-        seq=take(fields, "seq", int, lambda n: n > 0),
-        fingerprint_key=bytes.fromhex(take(fields, "fingerprint_key", str, is_hex(32))),
-    )
-
-
-def first_state(header: Header, keys: VaultKeys, at: int) -> tuple[dict[bytes, bytes], bytes, Root]:
-    """The blobs, head and root of a new, empty vault."""
-    changed = tree.update(lambda _: [], lambda path, page: seal_page(header, keys, path, page), None, {})
-    row = journal.new_row(1, 0, "init", at, [])
-    name, blob, chain = seal_row(header, keys, 1, journal.encode(row), NO_ID, journal.first_link(header.vault_id))
-    root = Root(changed.top, name, chain, 1, random_bytes(32))
-    return {**changed.add, name: blob}, seal_head(header, keys, root), root

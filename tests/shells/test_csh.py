@@ -5,8 +5,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from hard_values import KEYS, NASTY, batches, environment_of, named, set_traps
-from hypothesis import HealthCheck, given, settings
+from hard_values import KEYS, MANY, NASTY, batches, environment_of, named, set_traps
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyvault.formats import load
@@ -70,7 +70,7 @@ def test_what_keys_are_made_of_arrives(csh: Csh) -> None:
 
 
 def _fuzz(csh: Csh, examples: int) -> None:
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(MANY, max_examples=examples)
     @given(
         batches(70),
         st.lists(st.text(st.sampled_from([chr(c) for c in range(0x21, 0x7F)]), max_size=12), min_size=30, max_size=30),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from dotenv import dotenv_values
 from env_file_readers import compose, compose_2022
-from hard_values import KEYS, NASTY, batches, environment_of, named
-from hypothesis import HealthCheck, given, settings
+from hard_values import KEYS, MANY, NASTY, batches, environment_of, named
+from hypothesis import given, settings
 
 from keyvault.formats import load
 
@@ -110,7 +110,7 @@ def test_one_value_alone_is_read_exactly_or_refused(readers: Readers, dialect: s
 
 
 def _fuzz(readers: Readers, dialect: str, examples: int) -> None:
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(MANY, max_examples=examples)
     @given(batches(100))
     def check(values: list[str]) -> None:
         readers.carry(dialect, values)
@@ -150,4 +150,5 @@ def test_comments_and_exports_around_a_replaced_value_do_not_change_it(readers: 
     with open(readers.path, "w", encoding="utf-8", newline="") as file:
         file.write(merged.text)
     assert getattr(readers, name)() == dict(pairs)
-    assert merged.text.count("#") == existing.count("#") + 1
+    for comment in ("# first\r\n\n", " # why\n", " # it's\n\n", "  # c\n", " # none\n"):
+        assert (comment if name != "sh" else comment.replace("\r", "")) in merged.text

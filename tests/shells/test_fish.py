@@ -5,8 +5,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from hard_values import BIG, NASTY, batches, environment_of, named, set_traps
-from hypothesis import HealthCheck, given, settings
+from hard_values import BIG, MANY, NASTY, batches, environment_of, named, set_traps
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyvault.formats import load
@@ -58,7 +58,7 @@ def test_nasty_values_arrive_byte_for_byte(fish: Fish, call: str, locale: str) -
 
 
 def _fuzz(fish: Fish, examples: int) -> None:
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(MANY, max_examples=examples)
     @given(batches(100), st.sampled_from(CALLS), st.sampled_from(LOCALES))
     def check(values: list[str], call: str, locale: str) -> None:
         fish.exported(call, values, locale)

@@ -5,8 +5,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from hard_values import BIG, NASTY, batches, environment_of, named
-from hypothesis import HealthCheck, given, settings
+from hard_values import BIG, MANY, NASTY, batches, environment_of, named
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyvault.formats import load
@@ -56,7 +56,7 @@ def test_nasty_values_arrive_byte_for_byte(nu: Nu, call: str, locale: str) -> No
 
 
 def _fuzz(nu: Nu, examples: int) -> None:
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(MANY, max_examples=examples)
     @given(batches(200), st.sampled_from(sorted(CALLS)))
     def check(values: list[str], call: str) -> None:
         nu.exported(call, values, "C.UTF-8")

@@ -5,8 +5,8 @@ import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from hard_values import BIG, NASTY, batches, environment_of, named, set_traps
-from hypothesis import HealthCheck, example, given, settings
+from hard_values import BIG, MANY, NASTY, batches, environment_of, named, set_traps
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keyvault.formats import load
@@ -24,7 +24,14 @@ class Way(NamedTuple):
     first: str = ""
 
 
-_BASH_OPTIONS = ("nullglob", "failglob", "extglob", "dotglob", "nullglob extglob globstar nocaseglob", "failglob extglob nocasematch")
+_BASH_OPTIONS = (
+    "nullglob",
+    "failglob",
+    "extglob",
+    "dotglob",
+    "nullglob extglob globstar nocaseglob",
+    "failglob extglob nocasematch",
+)
 _ZSH_OPTIONS = (
     "sh_word_split",
     "glob_subst",
@@ -74,7 +81,9 @@ class Caller:
             file.write(f'#!/bin/sh\ncat "{self.text}"\n')
         os.chmod(command, 0o755)
 
-    def run(self, way: Way, script: str, text: str, locale: str = "C.UTF-8", **extra: str) -> subprocess.CompletedProcess[bytes]:
+    def run(
+        self, way: Way, script: str, text: str, locale: str = "C.UTF-8", **extra: str
+    ) -> subprocess.CompletedProcess[bytes]:
         with open(self.text, "w", encoding="ascii", newline="") as file:
             file.write(text)
         path = os.path.join(self.folder, "bin") + os.pathsep + "/usr/bin:/bin"
@@ -115,7 +124,7 @@ def test_big_values_arrive(caller: Caller, way: Way) -> None:
 def _fuzz(caller: Caller, program: str, form: str, examples: int) -> None:
     ways = [way for way in WAYS if (way.program, way.form) == (program, form)]
 
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(MANY, max_examples=examples)
     @given(batches(100), st.sampled_from(ways), st.sampled_from(CALLS), st.sampled_from(LOCALES))
     def check(values: list[str], way: Way, call: str, locale: str) -> None:
         caller.exported(way, call, values, locale)
@@ -138,14 +147,20 @@ def test_very_many_values_arrive_byte_for_byte(caller: Caller, program: str, for
     _fuzz(caller, program, form, 1000)
 
 
-_SINGLE = [Way("dash", "sh"), Way("bash", "bash"), Way("bash", "bash", ("--posix",)), Way("zsh", "zsh", ("-fy",)), Way("ksh93", "ksh")]
+_SINGLE = [
+    Way("dash", "sh"),
+    Way("bash", "bash"),
+    Way("bash", "bash", ("--posix",)),
+    Way("zsh", "zsh", ("-fy",)),
+    Way("ksh93", "ksh"),
+]
 _PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 
 
 def _check_ifs(caller: Caller, way: Way, ifs: str, value: str) -> bytes:
     """Whatever IFS is: the value, or the one from before. Returns what came."""
     text = load(way.form).render([("KV_0", value), ("KV_1", "plain")]).text
-    script = "IFS=$ODD\neval $(keyvault env)\nunset IFS\nprintf %s. \"$KV_0\""
+    script = 'IFS=$ODD\neval $(keyvault env)\nunset IFS\nprintf %s. "$KV_0"'
     done = caller.run(way, script, text, ODD=ifs, KV_0="before")
     assert done.stdout in (value.encode() + b".", b"before.", b"")
     return done.stdout
@@ -165,7 +180,7 @@ def test_an_ifs_that_would_change_the_text_assigns_nothing(caller: Caller, way: 
 
 @pytest.mark.parametrize("way", _SINGLE, ids=lambda way: " ".join((way.program, *way.options)))
 def test_no_ifs_makes_another_value(caller: Caller, way: Way) -> None:
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(MANY, max_examples=60)
     @given(st.text(st.sampled_from(_PRINTABLE + "\t\n"), max_size=6), st.text(st.sampled_from("sk01 -\\'\"$*\n"), max_size=8))
     @example("(", " ")
     @example("{", " ")

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from hard_values import BIG, NASTY, batches, environment_of, named
-from hypothesis import HealthCheck, given, settings
+from hard_values import BIG, MANY, NASTY, batches, environment_of, named
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyvault.formats import load
@@ -41,13 +41,13 @@ def test_nasty_values_arrive_byte_for_byte(place: dict[str, str]) -> None:
     _exported(NASTY + BIG, place)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(MANY, max_examples=20)
 @given(batches(100), st.sampled_from(PLACES))
 def test_any_values_arrive_byte_for_byte(values: list[str], place: dict[str, str]) -> None:
     _exported(values, place)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(MANY, max_examples=20)
 @given(batches(100))
 def test_any_values_arrive_through_json(values: list[str]) -> None:
     rendered = load("json").render(named([*values, *NASTY, *BIG]))

@@ -5,8 +5,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from hard_values import BIG, KEYS, NASTY, batches, environment_of, named
-from hypothesis import HealthCheck, given, settings
+from hard_values import BIG, KEYS, MANY, NASTY, batches, environment_of, named
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyvault.formats import load
@@ -81,7 +81,7 @@ def test_long_values_arrive_through_renviron_or_are_refused(r: R, length: int) -
 
 
 def _fuzz(r: R, examples: int) -> None:
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(MANY, max_examples=examples)
     @given(batches(250), st.sampled_from(["source", "start", "readRenviron"]), st.sampled_from(LOCALES))
     def check(values: list[str], way: str, locale: str) -> None:
         if way == "source":

@@ -27,7 +27,7 @@ from keyvault.vault.keys import VALUE_FIELD
 def command(session: Session, /, ref: str | None, stdin: bool, file: str | None, from_env: str | None, **said: Any) -> None:
     """Put a key in, under REF: a vendor, or vendor/label.
 
-    The value is asked for, hidden. REF may be left out where the value tells whose it is.
+    Asks for the value and does not show it. REF may be left out where the value's shape tells the vendor.
     """
     name = parse_ref(ref) if ref else None
     vault = session.open()
@@ -36,11 +36,13 @@ def command(session: Session, /, ref: str | None, stdin: bool, file: str | None,
             f'key "{name}" exists', f"keyvault edit --value {name} gives it a new value; {name.provider}/LABEL adds another"
         )
     now = clock.now()
-    value = value_input.read_value(session, f"key for {name or 'the vault'}", stdin=stdin, file=file, from_env=from_env)
-    name = name or _name_from(value)
-    fields, secrecy = details.read_fields(session, said, {})
     known: Details = {"created": None if file or from_env else now}
     known |= details.read_details(said, {}, now, now)
+    if name:
+        details.variables_for(name.provider, said, {}, {})  # a slip is told before the value is asked for
+    value = value_input.read_value(session, f"key for {name or 'the vault'}", stdin=stdin, file=file, from_env=from_env)
+    name = name or _name_from(value)
+    fields, secrecy = details.read_fields(session, name.provider, said, {})
     known["fields"] = secrecy
     known["variables"] = details.variables_for(name.provider, said, secrecy, {})
     with vault.transaction("add") as tx:

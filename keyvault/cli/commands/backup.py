@@ -20,7 +20,7 @@ from keyvault.vault import care
 @common
 @click.pass_obj
 def command(session: Session, file: str) -> None:
-    """Write a copy of the whole vault to a new FILE, verified. It opens with the vault's own ways to unlock."""
+    """Write a verified copy of the whole vault to a new FILE. It opens with the same passphrase, key file or recovery code."""
     path = os.path.abspath(file)
     if os.path.lexists(path):
         raise AlreadyExists(f"{escape(path)} exists", "choose another name")

@@ -12,11 +12,11 @@ from keyvault import __version__
 from keyvault.cli import exits, render
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
-from keyvault.core.errors import Forked, KeyvaultError, NotFound, Replaced, RolledBack
+from keyvault.core.errors import Forked, KeyvaultError, Replaced, RolledBack
 from keyvault.core.text import escape
 from keyvault.store import os_keyring
 from keyvault.unlock.opening import existing_store
-from keyvault.vault.anchor import Anchors
+from keyvault.vault.anchor import AnchorLost, Anchors
 from keyvault.vault.codec import Header, decode_header, split_head
 from keyvault.vault.slots import KEY_FILE, KEYRING, RECOVERY, decode_all
 
@@ -42,10 +42,8 @@ def command(session: Session) -> int:
         rows.append((GOOD, f"vault {header.vault_id[:8]}, opened for reading"))
         rows += _about_slots(session, header)
         rows += _about_anchor(session, header)
-    except NotFound as exc:
-        rows.append((BAD, f"{exc.message}; {exc.hint}"))
     except KeyvaultError as exc:
-        rows.append((BAD, f"{exc.message}; {exc.hint}"))
+        rows.append((BAD, "; ".join(filter(None, [exc.message, exc.hint]))))
     if header and _can_unlock(session, header):
         rows += _about_line(session)
     rows += _about_keyring(header)
@@ -90,7 +88,10 @@ def _about_slots(session: Session, header: Header) -> list[tuple[str, str]]:
 
 def _about_anchor(session: Session, header: Header) -> list[tuple[str, str]]:
     anchors = Anchors(session.settings.state)
-    pinned, anchor = anchors.vault_at(session.settings.vault_path), anchors.read(header.vault_id)
+    try:
+        pinned, anchor = anchors.vault_at(session.settings.vault_path), anchors.read(header.vault_id)
+    except AnchorLost as exc:
+        return [(ADVICE, f"{exc.message}; the next command takes the vault as it is")]
     if pinned and pinned != header.vault_id:
         return [(BAD, f"{_LINES[Replaced]}: this machine knows vault {pinned[:8]} here; keyvault restore accepts the new one")]
     if anchor is None:

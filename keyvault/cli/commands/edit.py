@@ -39,7 +39,7 @@ def command(
         values[VALUE_FIELD] = value_input.read_value(
             session, f"new key for {key.ref}", stdin=stdin, file=file, from_env=from_env
         )
-    fields, secrecy = details.read_fields(session, said, dict(key.fields))
+    fields, secrecy = details.read_fields(session, key.name.provider, said, dict(key.fields))
     values |= fields
     known: Details = details.read_details(said, dict(key.tags), key.created or now, now)
     if new_value and "created" not in known:
@@ -47,7 +47,9 @@ def command(
     known["fields"] = secrecy
     known["variables"] = details.variables_for(key.name.provider, said, secrecy, dict(key.variables))
     if not values and not any(said[name] not in (None, ()) for name in said):
-        raise InvalidInput("nothing to change was given", "keyvault edit --help")
+        raise InvalidInput(
+            "nothing to change was given", "say what, as in --value or --note TEXT; keyvault edit --help lists all"
+        )
     with vault.transaction("edit") as tx:
         present = tx.get(key.ref)
         merged = {**vault.values(present), **values} if values else None

@@ -13,9 +13,20 @@ from keyvault.formats import DIALECTS, FORMATS
 @click.command()
 @click.argument("refs", nargs=-1, metavar="[REF]...")
 @click.option("--format", "format_name", default="auto", metavar="F", help=f"One of auto, {', '.join(FORMATS)}.")
-@click.option("--dialect", default="portable", type=click.Choice(DIALECTS), help="Whose reading of .env files to write for.")
-@click.option("-o", "--output", default="", metavar="FILE", help="Write into FILE, keeping what else is in it.")
-@click.option("--unset", is_flag=True, help="Print what takes the variables back.")
+@click.option(
+    "--dialect",
+    default="portable",
+    type=click.Choice(DIALECTS),
+    help="Which reader of .env files to write for; portable is what all read alike.",
+)
+@click.option(
+    "-o",
+    "--output",
+    default="",
+    metavar="FILE",
+    help="Write into FILE and keep its other lines. The format is dotenv if none is given.",
+)
+@click.option("--unset", is_flag=True, help="Print what removes these variables from the shell again.")
 @click.option("--reveal", is_flag=True, help="Show values on a terminal too.")
 @common
 @click.pass_obj
@@ -24,7 +35,7 @@ def command(
 ) -> int:
     """Print keys as variables: eval "$(keyvault env)".
 
-    Without REF: each vendor's default key, or its only one.
+    Without REF: each vendor's default key; all its keys where none is called default. On a terminal, values are masked.
     """
     if output and format_name == "auto":
         format_name = "renviron" if output.endswith(".Renviron") else "dotenv"

@@ -21,12 +21,12 @@ CLEAR_AFTER = 45  # seconds
 @click.argument("ref")
 @click.option("--reveal", is_flag=True, help="Print the value, byte for byte.")
 @click.option("--copy", is_flag=True, help=f"Put it on the clipboard for {CLEAR_AFTER} seconds.")
-@click.option("--field", default=VALUE_FIELD, metavar="N", help="A further field instead of the value.")
-@click.option("--version", "number", type=int, metavar="N", help="An earlier value.")
+@click.option("--field", default=VALUE_FIELD, metavar="N", help="A further field instead of the main value.")
+@click.option("--version", "number", type=int, metavar="N", help="An earlier value; `keyvault history REF` lists them.")
 @common
 @click.pass_obj
 def command(session: Session, ref: str, reveal: bool, copy: bool, field: str, number: int | None) -> None:
-    """One value, only when asked for in so many words."""
+    """Print or copy one value. Needs --reveal or --copy."""
     if reveal == copy:
         raise InvalidInput("say how you want the value", "--reveal prints it, --copy puts it on the clipboard")
     vault = session.open()

@@ -23,12 +23,16 @@ from keyvault.vault.slots import KEY_FILE, KEYRING, PASSPHRASE
 
 
 @click.command()
-@click.option("--unlock", type=click.Choice([KEYRING, PASSPHRASE, KEY_FILE]), help="How the vault is unlocked.")
+@click.option(
+    "--unlock",
+    type=click.Choice([KEYRING, PASSPHRASE, KEY_FILE]),
+    help="How the vault is unlocked from now on; `keyvault slots add` adds more ways.",
+)
 @click.option("--key-file", default="", metavar="FILE", help="Where the new key file goes.")
 @click.option("--strong", is_flag=True, help="Make guessing the passphrase four times as expensive.")
 @click.option("--recovery-file", metavar="FILE", help="Write the recovery code to a new file instead of the terminal.")
 @click.option("--no-recovery", is_flag=True, help="Go without a recovery code.")
-@click.option("--insist", is_flag=True, help="Take a weak passphrase, or a key file beside the vault.")
+@click.option("--insist", is_flag=True, help="Accept a weak passphrase, or a key file beside the vault.")
 @common
 @click.pass_obj
 def command(

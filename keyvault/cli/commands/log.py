@@ -19,7 +19,7 @@ from keyvault.core.text import escape
 def command(session: Session, number: int, as_json: bool) -> None:
     """What was changed, and when."""
     vault = session.open()
-    rows = vault.log()[:number]
+    rows = vault.log(number)
     names = {key.id: key.ref for removed in (False, True) for key in vault.all_keys(removed=removed)}
     entries = [
         {

@@ -16,7 +16,7 @@ from keyvault.vault.slots import PASSPHRASE, decode_all
 @click.command()
 @click.option("--new-passphrase-file", metavar="FILE", help="Take the new passphrase from a file.")
 @click.option("--strong", is_flag=True, help="Make guessing the passphrase four times as expensive.")
-@click.option("--insist", is_flag=True, help="Take a weak passphrase.")
+@click.option("--insist", is_flag=True, help="Accept a weak passphrase.")
 @common
 @click.pass_obj
 def command(session: Session, new_passphrase_file: str | None, strong: bool, insist: bool) -> None:

@@ -27,7 +27,8 @@ from keyvault.vault.vault import Vault
 def command(session: Session, recovery_file: str | None, no_recovery: bool, yes: bool) -> None:
     """Seal everything anew under a new vault key, in one step.
 
-    Only the ways to unlock whose secret is at hand now stay; the others are named first. There is a new recovery code.
+    A way to unlock stays only if its secret is given now: the one that opened the vault, KEYVAULT_KEY_FILE, a passphrase.
+    The others are named before you are asked. A new recovery code replaces the old one.
     """
     unlocker = session.unlocker()
     vault = session.open(unlocker)

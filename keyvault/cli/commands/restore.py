@@ -29,7 +29,7 @@ from keyvault.vault.vault import Vault
 def command(session: Session, file: str | None, yes: bool) -> None:
     """Put the backup FILE in place of the vault; without FILE, go on from the vault as it is.
 
-    Shows what that undoes, and asks once. The vault counts on from the newest state this machine has seen.
+    Shows what that undoes, and asks once. FILE opens with the ways to unlock that the vault had when it was made.
     """
     if file:
         _from_backup(session, os.path.abspath(file), yes=yes)

@@ -12,6 +12,7 @@ from keyvault.core.errors import InvalidInput
 from keyvault.core.settings import child_environment
 from keyvault.environment.resolve import resolve
 from keyvault.environment.run import run
+from keyvault.unlock.harden import restore_limits
 from keyvault.vault.usage import USED
 
 
@@ -34,8 +35,11 @@ def command(session: Session, only: tuple[str, ...], redact: bool, words: tuple[
         terminal.warn(warning)
     nul = [name for name, value in resolved.variables if "\0" in value]
     if nul:
-        raise InvalidInput(f"the value of {nul[0]} holds a NUL character, which no environment can carry")
+        raise InvalidInput(
+            f"the value of {nul[0]} holds a NUL character, which no environment can carry", "use --only to name others"
+        )
     session.usage(vault).note((key.id for key in resolved.keys), USED, clock.now())
     vault.store.close()
     added = dict(resolved.variables)
-    return run(list(words), child_environment(added), redact=list(added.values()) if redact else [])
+    masked = list(added.values()) if redact else []
+    return run(list(words), child_environment(added), redact=masked, before_exec=restore_limits)

@@ -48,7 +48,7 @@ def list_slots(session: Session, as_json: bool) -> None:
 @click.option("--strong", is_flag=True, help="Make guessing the passphrase four times as expensive.")
 @click.option("--new-passphrase-file", metavar="FILE", help="Take the new passphrase from a file.")
 @click.option("--recovery-file", metavar="FILE", help="Write the recovery code to a new file instead of the terminal.")
-@click.option("--insist", is_flag=True, help="Take a weak passphrase, or a key file beside the vault.")
+@click.option("--insist", is_flag=True, help="Accept a weak passphrase, or a key file beside the vault.")
 @common
 @click.pass_obj
 def add(
@@ -60,7 +60,7 @@ def add(
     recovery_file: str | None,
     insist: bool,
 ) -> None:
-    """One more way to unlock."""
+    """Add one more way to unlock."""
     vault = session.open()
     if kind == KEYRING:
         secret = new_slots.keyring(session, vault.header.vault_id)
@@ -85,7 +85,7 @@ def add(
 @common
 @click.pass_obj
 def remove(session: Session, slot_id: str, yes: bool) -> None:
-    """Take a way to unlock away. Older copies of the vault still open with it: rekey if it fell into wrong hands."""
+    """Remove a way to unlock. Older copies of the vault still open with it: rekey if it fell into wrong hands."""
     vault = session.open()
     slot = find(vault, slot_id)
     session.confirm(f"take away {slot.kind} slot {slot.id[:8]}?", yes=yes)

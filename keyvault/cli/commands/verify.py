@@ -15,7 +15,7 @@ from keyvault.vault import care
 @common
 @click.pass_obj
 def command(session: Session) -> None:
-    """Open every byte of the vault and check it against the head, the journal and this machine's anchor."""
+    """Check every byte of the vault: that all opens, fits together, and is the newest state this machine has seen."""
     vault = session.open()
     if isinstance(vault.store, SqliteStore):
         vault.store.check_integrity()

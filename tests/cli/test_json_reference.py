@@ -1,0 +1,119 @@
+"""docs/reference/json.md against what the program prints: the same keys, and values of the same types."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Any
+
+import pytest
+from vaults import VaultHome
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def documented() -> dict[str, Any]:
+    """The example of each section, by its heading."""
+    with open(os.path.join(ROOT, "docs", "reference", "json.md"), encoding="utf-8") as file:
+        text = file.read()
+    sections = re.findall(r"^## `(.+?)`$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    return {heading: json.loads(re.findall(r"```json\n(.*?)```", body, re.DOTALL)[0]) for heading, body in sections}
+
+
+def shape(value: Any, free: frozenset[str] = frozenset({"fields", "tags", "plain_fields"})) -> Any:
+    """Key names all the way down. What people name themselves (tags, fields) has no fixed keys."""
+    if isinstance(value, dict):
+        return {name: "any" if name in free else shape(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return "a value"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> VaultHome:
+    made = VaultHome(str(tmp_path_factory.mktemp("json")))
+    secret = {"PART": "wJalrXUtnFEMI", "NEW_PASSPHRASE": "x"}
+    made.run("init", "--no-recovery", "--unlock", "key-file")
+    made.run("slots", "add", "passphrase", "--new-passphrase-file", "/dev/stdin", stdin=b"quite unlikely plum weather 41")
+    words = ("--field", "region=eu-central-1", "--secret-field", "secret_access_key=env:PART", "--tag", "team=search")
+    made.run("add", "aws", "--stdin", *words, stdin=b"AKIAIOSFODNN7EXAMPLE", env=secret)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("heading", "words"),
+    [
+        ("list --json", ["list", "--json"]),
+        ("show REF --json", ["show", "aws", "--json"]),
+        ("history REF --json", ["history", "aws", "--json"]),
+        ("log --json", ["log", "--json"]),
+    ],
+)
+def test_what_is_printed_has_the_documented_keys(home: VaultHome, heading: str, words: list[str]) -> None:
+    assert shape(json.loads(home.run(*words).stdout)) == shape(documented()[heading])
+
+
+def test_slots_with_and_without_a_kdf_have_the_documented_keys(home: VaultHome) -> None:
+    slots = json.loads(home.run("slots", "list", "--json").stdout)["slots"]
+    (example,) = documented()["slots list --json"]["slots"]
+    assert [set(slot) for slot in slots] == [set(example)] * 2
+    assert {slot["kind"]: slot["kdf"] and set(slot["kdf"]) for slot in slots} == {
+        "key-file": None,
+        "passphrase": set(example["kdf"]),
+    }
+
+
+def test_env_as_json_is_one_object_of_texts(home: VaultHome) -> None:
+    printed = json.loads(home.run("env", "--format", "json").stdout)
+    assert printed["AWS_ACCESS_KEY_ID"] == "AKIAIOSFODNN7EXAMPLE"
+    assert all(isinstance(value, str) for value in printed.values())
+
+
+def test_nothing_but_env_prints_a_secret(home: VaultHome) -> None:
+    for words in (["list"], ["show", "aws"], ["history", "aws"], ["log"], ["slots", "list"]):
+        printed = home.run(*words, "--json").stdout
+        assert b"EXAMPLE" not in printed
+        assert b"wJalr" not in printed
+
+
+def test_every_json_option_is_documented() -> None:
+    import click
+
+    from keyvault.cli.app import COMMANDS, app
+
+    context = click.Context(app)
+    having: set[str] = set()
+    for name in COMMANDS:
+        command = app.get_command(context, name)
+        inner = command.commands.items() if isinstance(command, click.Group) else [("", command)]
+        for word, leaf in inner:
+            if leaf and any("--json" in parameter.opts for parameter in leaf.params):
+                having.add(f"{name} {word}".strip())
+    assert having == {heading.replace("REF ", "").removesuffix(" --json") for heading in documented() if "--json" in heading}
+
+
+def test_the_words_of_the_log_are_those_of_the_page(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with open(os.path.join(ROOT, "docs", "reference", "json.md"), encoding="utf-8") as file:
+        line = next(line for line in file if line.startswith("`what` is one of"))
+    home = VaultHome(str(tmp_path_factory.mktemp("log")))
+    new_passphrase = ("--new-passphrase-file", "/dev/stdin")
+    home.run("init", "--no-recovery", "--unlock", "key-file")
+    home.run("slots", "add", "passphrase", *new_passphrase, stdin=b"quite unlikely plum weather 41")
+    home.run("passwd", *new_passphrase, stdin=b"rather improbable pear season 17")
+    home.run("slots", "remove", "passphrase", "--yes")
+    home.run("add", "openai", "--stdin", stdin=b"one")
+    home.run("edit", "openai", "--value", "--stdin", stdin=b"two")
+    home.run("rollback", "openai")
+    home.run("rename", "openai", "openai/work")
+    home.run("rm", "openai/work")
+    home.run("restore-key", "openai/work")
+    home.run("purge", "openai/work", "--versions", "--yes")
+    with open(os.path.join(home.folder, ".env"), "w", encoding="utf-8") as file:
+        file.write("HF_TOKEN=three\n")
+    home.run("import", ".env", "--yes")
+    home.run("rekey", "--no-recovery", "--yes")
+    home.run("backup", "copy")
+    home.run("restore", "copy", "--yes")
+    seen = {entry["what"] for entry in json.loads(home.run("log", "--json").stdout)["log"]}
+    assert seen == set(re.findall(r"`([a-z-]+)`", line)[1:])
