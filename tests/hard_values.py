@@ -179,10 +179,8 @@ def environment_of(printed: bytes) -> dict[str, bytes]:
 def set_traps(folder: str) -> str:
     """Files whose names match patterns, words of the statements, and parts of the values."""
     os.makedirs(folder, exist_ok=True)
-    names = "export case in x) esac :;; A=1 KV_0=abc a b c ab aXb sk-aXb a40b s 'both' $'a' (exit 4); a\\b set setenv -gx -n e".split(
-        " "
-    )
-    for name in [*names, "a b", "x  y", "*", "?", "[ab]", "KV_1=$'a"]:
+    names = "export case in x) esac :;; A=1 KV_0=abc a b c ab aXb sk-aXb a40b s 'both' $'a' (exit 4); a\\b set setenv -gx -n e"
+    for name in [*names.split(" "), "a b", "x  y", "*", "?", "[ab]", "KV_1=$'a"]:
         with open(os.path.join(folder, name.replace("/", "_")), "w", encoding="utf-8"):
             pass
     return folder

@@ -110,3 +110,9 @@ def write(path: str, text: str | bytes, mode: int = 0o600) -> str:
         file.write(text.encode() if isinstance(text, str) else text)
     os.chmod(path, mode)
     return path
+
+
+def bytes_of(path: str) -> bytes:
+    """A file's bytes."""
+    with open(path, "rb") as file:
+        return file.read()

@@ -11,7 +11,7 @@ from keyvault.cli import value_input
 from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import InvalidInput
-from keyvault.core.refs import check_variable
+from keyvault.core.refs import check_variable, quoted
 from keyvault.core.text import escape
 from keyvault.providers import catalogue
 from keyvault.vault.changes import Details
@@ -93,7 +93,7 @@ def variables_for(provider_id: str, said: dict[str, Any], fields: dict[str, bool
         if field == VALUE_FIELD:
             if provider is None:
                 raise InvalidInput(
-                    f"keyvault does not know the vendor {escape(provider_id)}, so it cannot name the variable",
+                    f"keyvault does not know the vendor {quoted(provider_id)}, so it cannot name the variable",
                     "say it, as in --env ACME_API_KEY",
                 )
             chosen[provider.variables[0]] = field

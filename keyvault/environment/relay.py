@@ -119,14 +119,18 @@ def _follow(child: int) -> int:
         else:
             info = signal.sigwaitinfo(_WATCHED)
             number, forward = info.si_signo, info.si_code <= 0 and info.si_pid != child
-        if number == signal.SIGCHLD:
-            pid, status = os.waitpid(child, os.WNOHANG | os.WUNTRACED)
-            if pid and not os.WIFSTOPPED(status):
-                return status
-            if pid:
-                _stop(os.WSTOPSIG(status))
-        elif forward:
-            os.kill(child, number)
+        pid = status = 0
+        if number in (signal.SIGCHLD, signal.SIGCONT):
+            # Had it been continued with us, a second SIGCONT could come late and undo its next stop.
+            continued = os.WCONTINUED if number == signal.SIGCONT else 0
+            pid, status = os.waitpid(child, os.WNOHANG | os.WUNTRACED | continued)
+        if not pid:
+            if forward and number != signal.SIGCHLD:
+                os.kill(child, number)
+        elif os.WIFSTOPPED(status):
+            _stop(os.WSTOPSIG(status))
+        elif not os.WIFCONTINUED(status):
+            return status
 
 
 def _stop(number: int) -> None:

@@ -50,7 +50,7 @@ class Cmd(Format):
         from keyvault.formats.lines import LineEditor
 
         return LineEditor(
-            statement=(r'(?i:@?set)[ \t]+"(?P<name>[A-Za-z_]\w*)=[^"^]*"',),
+            statement=(r'(?i:@?set)[ \t]+"(?P<name>[A-Za-z_]\w*)=[^"]*"',),
             mention=r"(?i)\bset\b.*\b{name}[ \t]*=",
             outside_escape=True,
             escape="^",

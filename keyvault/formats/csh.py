@@ -40,7 +40,7 @@ class Csh(Format):
         from keyvault.formats.lines import LineEditor
 
         return LineEditor(
-            statement=(rf"setenv[ \t]+(?P<name>[A-Za-z_]\w*)[ \t]+{_WORD}[ \t]*;?",),
+            statement=(rf"setenv[ \t]+(?P<name>[A-Za-z_]\w*)[ \t]+{_WORD}(?:[ \t]*;)?",),
             mention=r"\b(?:setenv|unsetenv|set)\b.*\b{name}\b",
             strings={"'": False, '"': False},
             opaque=r"<<|\\$|`",

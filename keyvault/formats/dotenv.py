@@ -46,10 +46,10 @@ def _python(value: str) -> str | None:
 def _node(value: str) -> str | None:
     if "\r" in value or value.endswith("\\"):
         return None
-    quote = next((q for q in "'`" if q not in value and "\\" + q not in value), "")
-    if not quote and '"' not in value and "\\" not in value:
-        quote = '"'
-    return quote + value + quote if quote else None
+    for quote in "'\"`":
+        if quote not in value and (quote != '"' or "\\" not in value):
+            return quote + value + quote
+    return None
 
 
 def _compose(value: str) -> str:
@@ -119,10 +119,11 @@ def _check(error: bool, original: str, line: int, statements: dict[str, str]) ->
     body = original.strip()
     if body.startswith("#"):
         return
-    if re.match(r"""(?:export\s+)?[\w.-]+\s*=\s*(?:`[^`]*|'[^']*|"[^"]*)\Z""", body):
+    open_quote = re.match(r"""(?:export\s+)?[\w.-]+\s*=\s*(?:`[^`]*|'[^']*|"[^"]*)\Z""", body)
+    if open_quote or (error and any(quote in body for quote in "'\"`")):
         raise InvalidInput(f"line {line} has a quote that does not end there", HINT)
-    for name in statements if error or "\n" in body else ():
-        if re.search(rf"(?<!\w){name}\s*[=:]", body) and (error or not re.match(rf"(?:export\s+)?{name}\s*=", body)):
+    for name in statements if error else ():
+        if re.search(rf"(?<!\w){name}\s*[=:]", body):
             raise cannot_replace(line, name)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from keyvault.formats.lines import LineEditor
 
 _WORD = r"""(?:'(?:[^'\\]|\\.)*+'|"(?:[^"\\$]|\\.|\$\w++)*+"|\\.|\$\w++|[^\s'"\\$;&|<>()#{}\[\]*?~])*+"""
+_FLAG = "(?:-[gxU]+|--global|--export|--universal)"
 
 # Read-only in fish, computed by it, or with a meaning of its own.
 _RESERVED = """_ status pipestatus version history hostname argv umask fish_pid FISH_VERSION COLUMNS LINES status_generation
@@ -52,8 +53,8 @@ class Fish(Format):
 
         return LineEditor(
             statement=(
-                rf"set[ \t]+(?:(?:-[gxU]+|--global|--export|--universal)[ \t]+)*(?P<name>[A-Za-z_]\w*)[ \t]+{_WORD}[ \t]*;?",
-                rf"export[ \t]+(?P<name>[A-Za-z_]\w*)={_WORD}[ \t]*;?",
+                rf"set[ \t]+(?:{_FLAG}[ \t]+)*(?P<name>[A-Za-z_]\w*)[ \t]+{_WORD}(?:[ \t]*;)?",
+                rf"export[ \t]+(?P<name>[A-Za-z_]\w*)={_WORD}(?:[ \t]*;)?",
             ),
             mention=r"\b(?:set|read)\b.*(?<![\w$]){name}\b|(?<![\w$]){name}=",
             strings={"'": True, '"': True},

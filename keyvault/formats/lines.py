@@ -116,9 +116,9 @@ class LineEditor:
             ):  # systemd before version 254 goes on with the comment, others do not
                 raise InvalidInput(f"line {number} is a comment that ends with a backslash", HINT)
             return None
-        if self._opaque and self._opaque.search(body):
-            raise InvalidInput(f"line {number} has a construct that cannot be edited safely", HINT)
         match = next((match for one in self._statements if (match := one.match(body))), None)
+        if not match and self._opaque and self._opaque.search(body):
+            raise InvalidInput(f"line {number} has a construct that cannot be edited safely", HINT)
         name = match["name"] if match else ""
         for other in statements:
             if other != name and re.search(self._mention.format(name=other), body, re.DOTALL):
@@ -133,8 +133,8 @@ class LineEditor:
             quote, continued = self._after(line, quote)
             if not quote and not continued:
                 starts.append(index + 1)
-        if starts[-1] != len(lines):
-            raise InvalidInput(f"line {starts[-1] + 1} starts a string or a statement that does not end", HINT)
+        if starts[-1] != len(lines) or (not lines[-1] and starts[-2] != len(lines) - 1):
+            raise InvalidInput(f"line {min(starts[-1] + 1, len(lines))} belongs to a string or a statement that does not end", HINT)
         return starts
 
     def _after(self, line: str, quote: str) -> tuple[str, bool]:

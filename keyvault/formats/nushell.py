@@ -37,7 +37,7 @@ class Nushell(Format):
 
         return LineEditor(
             statement=(
-                r"""\$env\.(?P<name>[A-Za-z_]\w*)[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*+"|'[^']*'|`[^`]*`|[\w.:/@-]++)[ \t]*;?""",
+                r"""\$env\.(?P<name>[A-Za-z_]\w*)[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*+"|'[^']*'|`[^`]*`|[\w.:/@-]++)(?:[ \t]*;)?""",
             ),
             mention=r"""env\.["'`]?{name}\b|(?<![\w$.])["'`]?{name}["'`]?[ \t]*[:=]""",
             strings={"'": False, '"': True, "`": False},

@@ -104,7 +104,7 @@ def editor() -> LineEditor:
 
     return LineEditor(
         statement=(
-            rf"{_EXPORT}(?P<name>[A-Za-z_]\w*)={_WORD}(?:[ \t]*;[ \t]*export[ \t]+(?P=name))?[ \t]*;?",
+            rf"{_EXPORT}(?P<name>[A-Za-z_]\w*)={_WORD}(?:[ \t]*;[ \t]*export[ \t]+(?P=name))?(?:[ \t]*;)?",
             r"""(?P<name>[A-Za-z_]\w*)="\$\(printf %b '[\w\\]*'\)"; export (?P=name)="\$\{(?P=name)%_\}";""",
         ),
         mention=r"(?<![\w$]){name}\+?=|\b(?:unset|read|readonly|local|typeset|declare|printf -v)\b.*(?<![\w$]){name}\b",

@@ -50,7 +50,7 @@ class PowerShell(Format):
         from keyvault.formats.lines import LineEditor
 
         return LineEditor(
-            statement=(rf"\$(?:\{{env:(?P<name>\w+)\}})[ \t]*=[ \t]*{_STRING}(?:[ \t]*\+[ \t]*{_STRING})*+[ \t]*;?",),
+            statement=(rf"\$(?:\{{env:(?P<name>\w+)\}})[ \t]*=[ \t]*{_STRING}(?:[ \t]*\+[ \t]*{_STRING})*+(?:[ \t]*;)?",),
             mention=r"(?i)env:[\\/]?{name}\b|SetEnvironmentVariable.*\b{name}\b",
             strings={"'": False, '"': True},
             escape="`",

@@ -39,7 +39,7 @@ class R(Format):
         from keyvault.formats.lines import LineEditor
 
         return LineEditor(
-            statement=(rf"Sys\.setenv\([ \t]*[\"'`]?(?P<name>[A-Za-z_]\w*)[\"'`]?[ \t]*=[ \t]*{_STRING}[ \t]*\)[ \t]*;?",),
+            statement=(rf"Sys\.setenv\([ \t]*[\"'`]?(?P<name>[A-Za-z_]\w*)[\"'`]?[ \t]*=[ \t]*{_STRING}[ \t]*\)(?:[ \t]*;)?",),
             mention=r"""(?<![\w.$]){name}["'`]?[ \t]*(?:=(?!=)|<-)|Sys\.(?:un)?setenv.*\b{name}\b""",
             strings={"'": True, '"': True, "`": True},
             outside_escape=False,

@@ -59,6 +59,11 @@ def check_private(path: str, *, folder: bool = False, open_to_others: bool = Fal
         raise NotFound(f"{escape(path)} does not exist", "check the path") from exc
     except OSError as exc:
         raise failure("look at", path, exc) from exc
+    _refuse_unsafe(path, info, folder=folder, open_to_others=open_to_others)
+    return info
+
+
+def _refuse_unsafe(path: str, info: os.stat_result, *, folder: bool = False, open_to_others: bool = False) -> None:
     shown = escape(path)
     if stat.S_ISLNK(info.st_mode):
         raise UnsafeFile(f"{shown} is a symbolic link", "keyvault follows no links; point KEYVAULT_HOME at the real place")
@@ -72,20 +77,17 @@ def check_private(path: str, *, folder: bool = False, open_to_others: bool = Fal
                 f"{shown} is open to other users (mode {stat.S_IMODE(info.st_mode):04o})",
                 f"chmod {'700' if folder else '600'} {shown}",
             )
-    return info
 
 
 def read_private(path: str, limit: int) -> bytes:
     """A whole private file of at most `limit` bytes. Raises NotFound, UnsafeFile, StoreFailed."""
-    checked = check_private(path)
+    check_private(path)
     try:
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _NOFOLLOW)
     except OSError as exc:
         raise failure("read", path, exc) from exc
     try:
-        info = os.fstat(fd)
-        if POSIX and (info.st_dev, info.st_ino) != (checked.st_dev, checked.st_ino):
-            raise UnsafeFile(f"{escape(path)} was replaced while it was read", "run it again, and see who writes there")
+        _refuse_unsafe(path, os.fstat(fd))  # what was opened, which a writer may have put in place since the first look
         data = b""
         while len(data) <= limit and (chunk := os.read(fd, limit + 1 - len(data))):
             data += chunk

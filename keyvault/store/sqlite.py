@@ -53,7 +53,7 @@ class SqliteStore:
         self._durable = False
         try:
             with self._translated("open"):
-                self._db.text_factory = bytes
+                self._db.text_factory = _text
                 self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_ROW)
                 self._db.execute("PRAGMA trusted_schema = OFF")
                 self._db.execute("PRAGMA cell_size_check = ON")
@@ -121,7 +121,7 @@ class SqliteStore:
     def check_integrity(self) -> None:
         """The engine's own full check of the file. Raises VaultCorrupt."""
         rows = self._read(lambda: self._db.execute("PRAGMA integrity_check(1)").fetchall())
-        if rows != [(b"ok",)]:
+        if rows != [("ok",)]:
             raise VaultCorrupt(f"{escape(self.name)} is damaged", "restore a backup: keyvault restore FILE")
 
     def close(self) -> None:
@@ -146,8 +146,7 @@ class SqliteStore:
                 f"{escape(self.name)} has format {version}, and this keyvault reads format {FORMAT}", "update keyvault"
             )
         rows = self._db.execute("SELECT type, name, sql FROM sqlite_schema").fetchall()
-        known = {tuple(part.encode() if part else None for part in row) for row in _SCHEMA}
-        if set(rows) != known or len(rows) != len(known) or self._pragma("journal_mode") == b"wal":
+        if set(rows) != set(_SCHEMA) or len(rows) != len(_SCHEMA) or self._pragma("journal_mode") == "wal":
             raise VaultCorrupt(f"{escape(self.name)} was altered: its tables are not keyvault's", "restore a backup")
 
     def _pragma(self, name: str) -> object:
@@ -275,6 +274,11 @@ def _take_name(temporary: str, path: str) -> None:
             os.rename(temporary, path)
     except FileExistsError as exc:
         raise AlreadyExists(f"{escape(path)} exists", "somebody made it just now; nothing was changed") from exc
+
+
+def _text(data: bytes) -> str:
+    """Text of any bytes: where a blob belongs it is a wrong type, and never equal to the blob of the same bytes."""
+    return data.decode("utf-8", "replace")
 
 
 def _code(exc: BaseException) -> int:

@@ -63,7 +63,8 @@ def from_file(variable: str, source: int | str) -> str:
     limit = 4 * LONGEST_PASSPHRASE + 2
     try:
         # A pipe, a container's mounted secret or a process substitution is fine here: the person named it.
-        with open(source, "rb", closefd=isinstance(source, str)) as file:
+        # A descriptor is closed behind it: `run`'s child must not find it.
+        with open(source, "rb") as file:
             data = file.read(limit)
     except OSError as exc:
         reason = (exc.strerror or "").lower()

@@ -10,9 +10,11 @@ import json
 import os
 from typing import Any, NamedTuple
 
+from keyvault.core.clock import LATEST
 from keyvault.core.errors import KeyvaultError, NotFound
 from keyvault.crypto.primitives import sha256
 from keyvault.store.files import make_private_folder, read_private, write_private
+from keyvault.vault.codec import is_hex
 
 _LARGEST = 4096
 
@@ -45,12 +47,10 @@ class Anchors:
         fields = self._load(f"anchor-{vault_id}")
         if fields is None:
             return None
-        try:
-            anchor = Anchor(vault_id, int(fields["seq"]), str(fields["chain"]), str(fields["host"]), int(fields["at"]))
-            if len(bytes.fromhex(anchor.chain)) != 32 or anchor.seq < 1:
-                raise AnchorLost
-        except (KeyError, TypeError, ValueError) as exc:
-            raise AnchorLost from exc
+        anchor = Anchor(vault_id, *(fields.get(name) for name in Anchor._fields[1:]))  # type: ignore[arg-type]
+        right = [type(part) for part in anchor] == [str, int, str, str, int]
+        if not (right and 0 < anchor.seq < 2**63 and 0 <= anchor.at <= LATEST and is_hex(32)(anchor.chain)):
+            raise AnchorLost
         return anchor
 
     def write(self, anchor: Anchor) -> None:

@@ -12,7 +12,7 @@ from keyvault.crypto.primitives import random_bytes
 from keyvault.vault import codec, journal, slots, tree
 from keyvault.vault.anchor import AnchorLost, Anchors
 from keyvault.vault.codec import Header, VaultKeys, altered, derive_keys
-from keyvault.vault.keys import ApiKey, decode_record, encode_record
+from keyvault.vault.keys import VALUE_FIELD, ApiKey, decode_record, encode_record
 from keyvault.vault.line import advance
 from keyvault.vault.slots import MOST_SLOTS, Slot
 from keyvault.vault.state import Root, State, first_state, seal_page, seal_row, value_place
@@ -109,7 +109,10 @@ def verify(vault: Vault) -> Findings:
         versions = [(key, version) for key in keys for version in key.versions if version.blob]
         wanted.update(bytes.fromhex(version.blob) for _, version in versions)
         for start in range(0, len(versions), 500):  # in parts, so that memory does not hold every value at once
-            vault.values_in(state, versions[start : start + 500])
+            part = versions[start : start + 500]
+            for (_, version), values in zip(part, vault.values_in(state, part), strict=True):
+                if vault.fingerprint(values[VALUE_FIELD]) != version.fingerprint:
+                    raise altered("a fingerprint")
         chain, rows = journal.first_link(state.header.vault_id), list(_rows(vault, state))
         for name, _, body in reversed(rows):
             wanted.add(name)

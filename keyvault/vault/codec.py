@@ -59,6 +59,9 @@ def altered(what: str) -> VaultCorrupt:
 # -- JSON, in exactly one spelling
 
 
+_JSON = json.JSONDecoder()
+
+
 def dump_json(value: object) -> bytes:
     """Canonical JSON: UTF-8, sorted keys, no spaces, nothing escaped that need not be."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
@@ -67,10 +70,11 @@ def dump_json(value: object) -> bytes:
 def load_json(data: bytes, what: str) -> dict[str, Any]:
     """A JSON object. Raises VaultCorrupt."""
     try:
-        value = json.loads(data.decode())
+        text = data.decode()
+        value, end = _JSON.raw_decode(text)
     except (ValueError, RecursionError) as exc:
         raise altered(what) from exc
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or end != len(text):
         raise altered(what)
     return value
 
@@ -86,10 +90,10 @@ def load_canonical(data: bytes, what: str) -> dict[str, Any]:
     return value
 
 
-def take(record: dict[str, Any], name: str, kind: type, check: Callable[[Any], bool] = lambda _: True) -> Any:
+def take(record: dict[str, Any], name: str, kind: type, check: Callable[[Any], bool] | None = None) -> Any:
     """Remove and return a field of exactly this type. Raises VaultCorrupt."""
     value = record.pop(name, None)
-    if type(value) is not kind or not check(value):
+    if type(value) is not kind or (check and not check(value)):
         raise altered(f"field {name}")
     return value
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from keyvault.core.clock import LATEST
 from keyvault.crypto.primitives import random_bytes, sha256
 from keyvault.vault.codec import ID_SIZE, NO_ID, altered, dump_json, is_hex, load_json, take
 
@@ -50,15 +51,15 @@ def decode(opened: bytes, seq: int) -> tuple[bytes, Row, bytes]:
     fields = load_json(body, "a journal row")
     abandoned = None
     if "abandoned" in fields:
-        pair = take(fields, "abandoned", list, lambda p: [type(x) for x in p] == [int, str])
+        pair = take(fields, "abandoned", list, lambda p: [type(x) for x in p] == [int, str] and is_hex(32)(p[1]))
         abandoned = (pair[0], pair[1])
     row = Row(
         seq=take(fields, "seq", int, lambda n: n == seq),
         previous=take(fields, "previous", int, lambda n: 0 <= n < seq),
         commit=take(fields, "commit", str, is_hex(16)),
         what=take(fields, "what", str),
-        at=take(fields, "at", int),
-        keys=tuple(take(fields, "keys", list, lambda ids: all(type(key) is str for key in ids))),
+        at=take(fields, "at", int, lambda at: 0 <= at <= LATEST),
+        keys=tuple(take(fields, "keys", list, _are_ids)),
         total=take(fields, "total", int),
         abandoned=abandoned,
     )
@@ -67,6 +68,10 @@ def decode(opened: bytes, seq: int) -> tuple[bytes, Row, bytes]:
     if (row.previous == 0) != (before == NO_ID):
         raise altered("a journal row")
     return before, row, body
+
+
+def _are_ids(keys: list[Any]) -> bool:
+    return len(keys) <= MOST_KEYS and all(type(key) is str and is_hex(16)(key) for key in keys)
 
 
 def first_link(vault_id: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from keyvault.core.clock import LATEST
 from keyvault.core.errors import InvalidInput, NotFound
 from keyvault.core.refs import DEFAULT_LABEL, KeyRef
 from keyvault.vault.codec import altered, dump_json, is_hex, load_json, take
@@ -101,7 +102,7 @@ _OPTIONAL: dict[str, tuple[type, Any]] = {
     "auto": (bool, True),
     "deleted": (int, None),
 }
-_IS_ID = is_hex(16)
+_IS_ID, _IS_BLOB, _IS_FINGERPRINT = is_hex(16), is_hex(32), is_hex(8)
 
 
 def encode_record(key: ApiKey) -> bytes:
@@ -131,36 +132,55 @@ def encode_record(key: ApiKey) -> bytes:
 
 def decode_record(data: bytes) -> ApiKey:
     """Read what encode_record wrote. Raises VaultCorrupt."""
+    if len(data) > LARGEST_RECORD:
+        raise altered("a record")
     record = load_json(data, "a record")
     try:
         key_id = take(record, "id", str, _IS_ID)
         if "purged" in record:
-            return ApiKey(key_id, "", {}, (), "", 0, 0, (0, ""), purged=take(record, "purged", int))
-        versions = tuple(Version(*version) for version in take(record, "versions", list))
+            return ApiKey(key_id, "", {}, (), "", 0, 0, (0, ""), purged=take(record, "purged", int, _is_time))
+        versions = tuple(_version(parts) for parts in take(record, "versions", list))
         current = take(record, "current", str)
-        optional = {name: take(record, name, kind) for name, (kind, _) in _OPTIONAL.items() if name in record}
         key = ApiKey(
             key_id,
             take(record, "ref", str),
-            dict(take(record, "env", list)),
+            dict(take(record, "env", list, lambda pairs: all(type(pair) is list for pair in pairs))),
             versions,
             current,
             take(record, "added", int),
             take(record, "changed", int),
             _revision(*take(record, "revision", list)),
+            **{name: take(record, name, _OPTIONAL[name][0]) for name in _OPTIONAL.keys() & record.keys()},
             extra=record,
-            **optional,
         )
-        names = [key.ref, *key.variables, *key.variables.values(), *key.fields, *key.tags, *key.tags.values()]
-        if not key.ref or any(type(name) is not str for name in names) or all(v.id != current for v in versions):
+        names = (key.ref, *key.variables, *key.variables.values(), *key.fields, *key.tags, *key.tags.values())
+        times = (key.added, key.changed, key.created or 0, key.expires or 0, key.deleted or 0)
+        if not key.ref or set(map(type, names)) != {str} or current not in [v.id for v in versions]:
+            raise altered("a record")
+        if not all(map(_is_time, times)) or {bool, *map(type, key.fields.values())} != {bool}:
             raise altered("a record")
     except (TypeError, ValueError) as exc:
         raise altered("a record") from exc
     return key
 
 
+def _version(parts: list[Any]) -> Version:
+    if type(parts) is list and [type(part) for part in parts] == [str, int, str, str]:
+        version = Version(*parts)
+        has_value = _IS_BLOB(version.blob) and _IS_FINGERPRINT(version.fingerprint)
+        if _IS_ID(version.id) and _is_time(version.at) and (has_value or version[2:] == ("", "")):
+            return version
+    raise altered("a record")
+
+
 def _revision(counter: int, author: str) -> tuple[int, str]:
-    return int(counter), str(author)
+    if type(counter) is not int or type(author) is not str:
+        raise altered("a record")
+    return counter, author
+
+
+def _is_time(at: int) -> bool:
+    return 0 <= at <= LATEST
 
 
 def check_text(what: str, text: str, limit: int = LARGEST_TEXT) -> str:
@@ -176,7 +196,7 @@ def encode_values(values: Mapping[str, str]) -> bytes:
     if not values.get(VALUE_FIELD):
         raise InvalidInput("an empty value is not a key", "give the key itself")
     if len(values) > MOST_FIELDS + 1:
-        raise InvalidInput(f"a key has at most {MOST_FIELDS} further fields")
+        raise InvalidInput(f"a key has at most {MOST_FIELDS} further fields", "put the rest into another key")
     for field, value in values.items():
         what = f"the value of {field}" if field else "the value"
         if len(_utf8(what, value)) > LARGEST_VALUE:
@@ -187,7 +207,11 @@ def encode_values(values: Mapping[str, str]) -> bytes:
 def decode_values(data: bytes) -> dict[str, str]:
     """Read what encode_values wrote. Raises VaultCorrupt."""
     values = load_json(data, "a value")
-    if VALUE_FIELD not in values or any(type(value) is not str for value in values.values()):
+    try:
+        fits = all(len(value.encode()) <= LARGEST_VALUE for value in values.values())
+    except (AttributeError, UnicodeEncodeError) as exc:
+        raise altered("a value") from exc
+    if not fits or not values.get(VALUE_FIELD):
         raise altered("a value")
     return values
 

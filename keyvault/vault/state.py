@@ -67,7 +67,7 @@ def open_root(header: Header, clear: bytes, keys: VaultKeys, sealed: bytes) -> R
         top=tree.Node(bytes.fromhex(top[0]), top[1], top[2]),
         journal=bytes.fromhex(take(fields, "journal", str, is_hex(32))),
         chain=bytes.fromhex(take(fields, "chain", str, is_hex(32))),
-        seq=take(fields, "seq", int, lambda n: n > 0),
+        seq=take(fields, "seq", int, lambda n: 0 < n < 2**63),
         fingerprint_key=bytes.fromhex(take(fields, "fingerprint_key", str, is_hex(32))),
     )
 

@@ -6,6 +6,7 @@ its child by hash, size and count; the head names the top; so a page that is bel
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeVar, Union
 
@@ -14,7 +15,7 @@ from keyvault.vault.codec import NO_ID, altered
 LEAF_LIMIT = 32 * 1024
 TAG_SIZE = 32
 _FRAME = TAG_SIZE + 2
-_CHILD = 40
+_CHILD = struct.Struct(">32sII")  # a Node in a branch page
 _DEEPEST = 2 * TAG_SIZE
 
 Fetch = Callable[[list[tuple[bytes, bytes]]], list[bytes]]  # (id, path) pairs -> opened pages, in order
@@ -91,7 +92,7 @@ def update(fetch: Fetch, seal: Seal, top: Node | None, changes: Mapping[bytes, b
             page, size, count = b"L" + len(item).to_bytes(4, "big") + framed, len(framed), len(item)
         else:
             children = [write(child, path + bytes([n])) for n, child in enumerate(item)]
-            page = b"B" + b"".join(c.id + c.size.to_bytes(4, "big") + c.records.to_bytes(4, "big") for c in children)
+            page = b"B" + b"".join(_CHILD.pack(*child) for child in children)
             size, count = sum(c.size for c in children), sum(c.records for c in children)
         name, sealed = seal(path, page)
         add[name] = sealed
@@ -183,18 +184,12 @@ def _page(fetch: Fetch, node: Node, path: bytes) -> bytes:
 
 
 def _children(page: bytes, node: Node, path: bytes) -> list[Node]:
-    if len(page) != 1 + 16 * _CHILD or len(path) >= _DEEPEST:
+    if len(page) != 1 + 16 * _CHILD.size or len(path) >= _DEEPEST:
         raise altered("a branch page")
-    children = [
-        Node(
-            page[at : at + 32],
-            int.from_bytes(page[at + 32 : at + 36], "big"),
-            int.from_bytes(page[at + 36 : at + 40], "big"),
-        )
-        for at in range(1, len(page), _CHILD)
-    ]
+    children = [Node(*child) for child in _CHILD.iter_unpack(page[1:])]
     size, count = sum(child.size for child in children), sum(child.records for child in children)
-    if (size, count) != (node.size, node.records) or size <= LEAF_LIMIT:
+    empty = any(not child.records and child != NOTHING for child in children)
+    if (size, count) != (node.size, node.records) or size <= LEAF_LIMIT or empty:
         raise altered("a branch page")
     return children
 

@@ -9,7 +9,7 @@ import subprocess
 from typing import Any
 
 import pytest
-from people import PASSPHRASE, AskingHome, Terminal, text_of, write
+from people import PASSPHRASE, AskingHome, Terminal, bytes_of, text_of, write
 from vaults import COMMAND, VaultHome, add_key
 
 from keyvault.vault import changes
@@ -178,22 +178,26 @@ def test_add_keeps_what_is_said_about_a_key(home: VaultHome) -> None:
         stdin=b"v",
     )
     (key,) = listed(home)
-    assert key | {
-        "ref": "acme/ci",
-        "env": ["ACME_TOKEN"],
-        "created": "2026-01-02T00:00:00Z",
-        "expires": "2026-04-02T00:00:00Z",
-        "rotate_after_days": 30,
-        "tags": {"team": "ml", "prod": ""},
-        "note": "ask Kim",
-        "base_url": "https://a.example",
-        "vendor_name": "CI key",
-        "vendor_id": "id-7",
-        "scopes": "read",
-        "auto": False,
-        "last_used": None,
-        "last_exported": None,
-    } == key
+    assert (
+        key
+        | {
+            "ref": "acme/ci",
+            "env": ["ACME_TOKEN"],
+            "created": "2026-01-02T00:00:00Z",
+            "expires": "2026-04-02T00:00:00Z",
+            "rotate_after_days": 30,
+            "tags": {"team": "ml", "prod": ""},
+            "note": "ask Kim",
+            "base_url": "https://a.example",
+            "vendor_name": "CI key",
+            "vendor_id": "id-7",
+            "scopes": "read",
+            "auto": False,
+            "last_used": None,
+            "last_exported": None,
+        }
+        == key
+    )
 
 
 def test_add_warns_of_another_vendors_key_and_of_a_value_that_is_there_already(home: VaultHome) -> None:
@@ -448,7 +452,7 @@ def test_backup_and_restore_bring_an_earlier_day_back(home: VaultHome) -> None:
 
 
 def test_restore_accepts_a_copy_that_was_put_back_by_hand(home: VaultHome) -> None:
-    before = open(home.path, "rb").read()
+    before = bytes_of(home.path)
     home.run("add", "openai", "--stdin", stdin=b"one")
     write(home.path, before)
     refused = home.run("list", code=6).stderr
@@ -521,7 +525,7 @@ def test_completion_scripts_are_good_syntax(home: VaultHome, programs: Any, shel
 def test_ctrl_c_and_ctrl_d_at_a_prompt_end_with_130(tmp_path: os.PathLike[str], key: str, words: tuple[str, ...]) -> None:
     home = AskingHome(str(tmp_path))
     home.create_asking(with_code=True)
-    before = open(home.path, "rb").read()
+    before = bytes_of(home.path)
     person = Terminal(home, *words)
     if words != ("list",):
         person.answer("keyvault passphrase: ", PASSPHRASE)
@@ -529,7 +533,7 @@ def test_ctrl_c_and_ctrl_d_at_a_prompt_end_with_130(tmp_path: os.PathLike[str], 
     else:
         person.press("keyvault passphrase: ", key)
     assert "error" not in person.end(130)
-    assert open(home.path, "rb").read() == before
+    assert bytes_of(home.path) == before
 
 
 def test_three_wrong_passphrases_end_with_5_and_a_right_third_one_opens(tmp_path: os.PathLike[str]) -> None:

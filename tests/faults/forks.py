@@ -183,7 +183,10 @@ class Job:
 
     def kill(self, number: int) -> None:
         """Send a signal to the process and what it started."""
-        os.killpg(self.pid, number)
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            os.kill(self.pid, number)  # just forked, and not the leader of a group yet
 
     def _read(self, suffix: str) -> bytes:
         try:

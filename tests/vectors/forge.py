@@ -64,11 +64,13 @@ def unchanged(value: Any, *_where: Any) -> Any:
 class Forge:
     """Builds one vault. `fault` replaces what comes out of the step called `hook`.
 
-    `wide`: so many records that the top page is a branch.
+    `wide`: so many records that the top page is a branch; `bare`: none.
     """
 
-    def __init__(self, hook: str = "", fault: Callable[..., Any] = unchanged, *, wide: bool = False, epoch: int = 1) -> None:
-        self._hook, self._fault, self._wide = hook, fault, wide
+    def __init__(
+        self, hook: str = "", fault: Callable[..., Any] = unchanged, *, wide: bool = False, bare: bool = False, epoch: int = 1
+    ) -> None:
+        self._hook, self._fault, self._wide, self._bare = hook, fault, wide, bare
         self._count = 0
         self.fired = 0
         self.epoch = epoch
@@ -132,6 +134,8 @@ class Forge:
         return fields | (CHEAP if costs else {})
 
     def records(self) -> list[dict[str, Any]]:
+        if self._bare:
+            return []
         plain = self.record("openai/default", [{"": "sk-old"}, {"": "sk-new\n\0é\U0001f511"}])
         many = self.record("aws/work", [{"": "AKIA", "secret": "s"}, {"": "AKIB", "secret": "t", "region": "eu"}])
         many |= {"fields": {"region": False, "secret": True}, "tags": {"team": "ü"}, "note": "two\nlines", "auto": False}
@@ -177,7 +181,8 @@ class Forge:
             nodes = self.step("children", nodes, path)
             page = b"B" + b"".join(struct.pack(">32sII", *node) for node in nodes)
         blob_id = self.put(self.seal("page", path, self.step("page", page, path)))
-        return self.step("node", Node(blob_id, size, len(records)), path)
+        node: Node = self.step("node", Node(blob_id, size, len(records)), path)
+        return node
 
     def rows(self) -> list[dict[str, Any]]:
         words = ["init", "add", "add", "rm", "purge"]

@@ -364,7 +364,7 @@ def read_vault(path: str, kind: str, secret: str) -> Reading:
             reading.bodies.append(body)
             reading.journal.append(row)
         need(follow(sha(b"keyvault/1/chain\0", vault_id), reading.bodies) == chain, "chain")
-        rows = store.ask("SELECT id FROM blob")
+        rows = store.ask("SELECT CAST(id AS BLOB) FROM blob")
         need(len(rows) == len(store.used) and {row[0] for row in rows} == store.used, "orphan")
     return reading
 
@@ -386,7 +386,7 @@ def check_anchor(reading: Reading, state: str, path: str) -> str:
     need(pinned in (None, reading.vault_id.hex()), "replaced")
     anchor = read_state(os.path.join(state, "anchor-" + reading.vault_id.hex()))
     seq, chain = anchor.get("seq"), anchor.get("chain", "")
-    if not isinstance(seq, int) or not whole(seq, 1) or not is_hex(chain, 32):
+    if not isinstance(seq, int) or not whole(seq, 1) or not is_hex(chain, 32) or not whole(anchor.get("at"), 0, LATEST):
         return "first"
     need(reading.seq >= seq, "rolled-back")
     if reading.seq == seq:

@@ -10,6 +10,7 @@ from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import InvalidInput
 from keyvault.core.settings import child_environment
+from keyvault.environment.redact import SHORTEST
 from keyvault.environment.resolve import resolve
 from keyvault.environment.run import run
 from keyvault.unlock.harden import restore_limits
@@ -42,4 +43,7 @@ def command(session: Session, only: tuple[str, ...], redact: bool, words: tuple[
     vault.store.close()
     added = dict(resolved.variables)
     masked = list(added.values()) if redact else []
+    for name, value in added.items():
+        if redact and len(value) < SHORTEST:
+            terminal.warn(f"the value of {name} is too short to be masked")
     return run(list(words), child_environment(added), redact=masked, before_exec=restore_limits)

@@ -1,0 +1,97 @@
+"""scripts/quickstart with the keyvault under test: it passes, and a keyvault that does one thing wrong makes it fail."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from keyvault.providers.catalogue import load
+from keyvault.providers.identify import by_variable
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SCRIPT = os.path.join(ROOT, "scripts", "quickstart")
+SAMPLE = os.path.join(ROOT, "scripts", "sample.env")
+
+
+def quickstart(folder: str, keyvault: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run it without a terminal, with `keyvault` as the text of a shell script that stands for the command.
+
+    `real` becomes the command, for a shell that stayed between would be taken for the one that asks.
+    """
+    command = os.path.join(folder, "bin", "keyvault")
+    os.makedirs(os.path.dirname(command), exist_ok=True)
+    os.makedirs(os.path.join(folder, "tmp"), exist_ok=True)
+    with open(command, "w", encoding="utf-8") as file:
+        file.write(f'#!/bin/sh\nreal() {{ exec "{sys.executable}" -m keyvault "$@"; }}\n{keyvault}\n')
+    os.chmod(command, 0o755)
+    path = os.path.dirname(command) + os.pathsep + os.environ["PATH"]
+    return subprocess.run(
+        ["bash", SCRIPT, "--installed"],
+        env={"HOME": folder, "PATH": path, "TMPDIR": os.path.join(folder, "tmp"), **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        start_new_session=True,
+    )
+
+
+def test_the_tour_works_and_leaves_nothing_behind(tmp_path: object) -> None:
+    inherited = {"KEYVAULT_PASSPHRASE": "wrong", "KEYVAULT_HOME": "/nonexistent", "OPENROUTER_API_KEY": "somebody's own"}
+    done = quickstart(str(tmp_path), 'real "$@"', **inherited)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "All of that worked" in done.stdout
+    assert "EXAMPLE" not in done.stdout
+    assert sorted(os.listdir(str(tmp_path))) == ["bin", "tmp"]
+    assert os.listdir(os.path.join(str(tmp_path), "tmp")) == []
+
+
+@pytest.mark.parametrize(
+    ("keyvault", "said"),
+    [
+        ('case $1 in env) real "$@" | sed s/EXAMPLE/EXAMPLF/ ;; *) real "$@" ;; esac', "did not arrive in bash"),
+        ('case "$1 $2" in "env -o") echo A=b > .env && chmod 600 .env ;; *) real "$@" ;; esac', "does not hold what went in"),
+        ('case "$1 $2" in "env -o") (real "$@"); chmod 644 .env ;; *) real "$@" ;; esac', "can be read by others"),
+        ('case $1 in run) shift 4; real run -- "$@" ;; *) real "$@" ;; esac', "gave it more"),
+        ('case $1 in import) (real "$@"); cp sample.env vault/copy ;; *) real "$@" ;; esac', "holds something readable"),
+        ('case $1 in list) exit 3 ;; *) real "$@" ;; esac', "exit code 3"),
+        ('case $1 in verify) exit 6 ;; *) real "$@" ;; esac', "exit code 6"),
+    ],
+)
+def test_one_wrong_step_fails_loudly(tmp_path: object, keyvault: str, said: str) -> None:
+    done = quickstart(str(tmp_path), keyvault)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "All of that worked" not in done.stdout
+
+
+def test_without_a_python_it_says_what_to_install(tmp_path: object) -> None:
+    folder = os.path.join(str(tmp_path), "bin")
+    os.mkdir(folder)
+    for name in ("bash", "dirname"):
+        os.symlink(f"/usr/bin/{name}", os.path.join(folder, name))
+    done = subprocess.run(
+        ["/usr/bin/bash", SCRIPT], env={"PATH": folder}, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 1
+    assert "Python 3.11 or later is needed" in done.stderr
+    assert "hint" in done.stderr
+
+
+def test_the_sample_keys_have_the_shape_of_their_vendors() -> None:
+    with open(SAMPLE, encoding="utf-8") as file:
+        found = dict(re.findall(r"^(?:export )?([A-Z_]+)=['\"]?(.*?)['\"]?$", file.read(), re.MULTILINE))
+    owners = {name: owner for name in found if (owner := by_variable(name))}
+    assert {owner.id for owner in owners.values()} == {
+        *("openrouter", "deepseek", "anthropic", "huggingface", "alibaba-bailian", "zhipu", "aws", "github")
+    }
+    for name, owner in owners.items():
+        patterns = owner.patterns if owner.id != "alibaba-bailian" else ()
+        own = patterns or (r"sk-[0-9a-f]{32}",)
+        assert any(re.fullmatch(pattern, found[name]) for pattern in own), name
+    assert (aws := load("aws")) and found.keys() >= {field.variable for field in aws.fields.values()} - {"AWS_SESSION_TOKEN"}

@@ -1,0 +1,105 @@
+"""Formats whose readers are written anew in env_file_readers."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from env_file_readers import batch, docker, github, systemd
+from hard_values import BIG, KEYS, NASTY, named, values
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keyvault.formats import load
+
+lists = st.lists(values, max_size=40)
+
+
+def _carried(name: str, these: list[str]) -> tuple[str, dict[str, str], set[str]]:
+    rendered = load(name).render(named(these))
+    refused = {refusal.variable for refusal in rendered.refused}
+    pairs = {variable: value for variable, value in named(these) if variable not in refused}
+    return rendered.text or rendered.env_file, pairs, {value for variable, value in named(these) if variable in refused}
+
+
+@settings(max_examples=100, deadline=None)
+@given(lists)
+def test_docker_reads_any_value_exactly_before_and_after_it_stripped_quotes(these: list[str]) -> None:
+    text, pairs, refused = _carried("docker", these + NASTY)
+    assert docker(text, strips_quotes=False) == docker(text, strips_quotes=True) == pairs
+    assert all("\n" in v or v.endswith("\r") or (len(v) > 1 and v[0] == v[-1] and v[0] in "'\"") for v in refused)
+
+
+def test_docker_lines_stay_below_the_scanners_limit() -> None:
+    limit = 64 * 1024 - len("KV_0=\n") - 1
+    assert docker(load("docker").assign("KV_0", "x" * limit), strips_quotes=True) == {"KV_0": "x" * limit}
+    assert load("docker").render([("KV_0", "x" * (limit + 1))]).refused
+
+
+@settings(max_examples=100, deadline=None)
+@given(lists)
+def test_systemd_reads_any_value_exactly(these: list[str]) -> None:
+    text, pairs, refused = _carried("systemd", these + NASTY + BIG)
+    assert systemd(text) == pairs
+    assert not refused
+
+
+@settings(max_examples=100, deadline=None)
+@given(lists)
+def test_github_reads_any_value_exactly_on_every_runner(these: list[str]) -> None:
+    form = load("github-actions")
+    rendered = form.render(named(these + NASTY + BIG))
+    refused = {refusal.variable for refusal in rendered.refused}
+    expected = {variable: value for variable, value in named(these + NASTY + BIG) if variable not in refused}
+    assert github(rendered.env_file, windows=False) == github(rendered.env_file, windows=True) == expected
+    assert all(value.endswith("\r") for variable, value in named(these + NASTY + BIG) if variable in refused)
+
+
+@settings(max_examples=100, deadline=None)
+@given(lists)
+def test_github_masks_every_line_that_is_long_enough_and_tells_of_the_others(these: list[str]) -> None:
+    rendered = load("github-actions").render(named(these))
+    refused = {refusal.variable for refusal in rendered.refused}
+    masked = set()
+    for command in rendered.text.split("\n")[:-1]:
+        assert command.startswith("::add-mask::")
+        assert "\r" not in command
+        masked.add(command.removeprefix("::add-mask::").replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%"))
+    for variable, value in named(these):
+        if variable in refused:
+            continue
+        lines = [line for part in value.split("\n") for line in part.split("\r") if line]
+        assert {line for line in lines if len(line) >= 6} <= masked
+        assert any(note.startswith(f"{variable} ") for note in rendered.notes) == any(len(line) < 6 for line in lines)
+
+
+def test_github_delimiters_are_never_the_same_and_never_in_the_value() -> None:
+    text = load("github-actions").merge("X=1", [("A", "keyvault_"), ("B", "keyvault_")]).text
+    first, second = (line.partition("<<")[2] for line in text.split("\n") if "<<" in line)
+    assert first != second
+    assert len(first) >= len("keyvault_") + 32
+    assert text.startswith("X=1\nA<<")
+
+
+@pytest.mark.parametrize("name", ["GITHUB_TOKEN", "RUNNER_TEMP", "github_token"])
+def test_github_keeps_its_own_names(name: str) -> None:
+    assert load("github-actions").render([(name, "x")]).refused
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=12), max_size=30), lists)
+def test_cmd_reads_any_value_exactly_or_it_is_refused(printable: list[str], these: list[str]) -> None:
+    text, pairs, refused = _carried("cmd", printable + these + NASTY + BIG)
+    assert batch(text) == pairs
+    assert not refused & set(KEYS)
+    assert all(not v or '"' in v or "!" in v or not v.isascii() or not v.isprintable() or len(v) > 8000 for v in refused)
+
+
+@pytest.mark.parametrize("name", ["CD", "ErrorLevel", "time"])
+def test_cmd_keeps_its_own_names_in_any_case(name: str) -> None:
+    assert load("cmd").render([(name, "x")]).refused
+
+
+def test_files_for_other_systems_end_their_lines_as_those_do() -> None:
+    assert load("cmd").assign("KV_0", "x") == '@set "KV_0=x"\r\n'
+    assert os.linesep not in load("docker").assign("KV_0", "x").removesuffix("\n")
