@@ -88,7 +88,8 @@ def compose_2022(text: str) -> dict[str, str]:
 
 
 def systemd(text: str) -> dict[str, str]:
-    """systemd, src/basic/env-file.c."""
+    """systemd, src/basic/env-file.c; agrees with the `load_env_file` of libsystemd-shared 252."""
+    assert not re.search("[\ufdd0-\ufdef]", text) and all(ord(c) & 0xFFFE != 0xFFFE for c in text)
     found: dict[str, str] = {}
     state, name, value = "before name", "", ""
     solid = 0  # how much of an unquoted value is not trailing white space

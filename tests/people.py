@@ -19,13 +19,14 @@ PASSPHRASE = "correct horse battery staple"
 
 
 class AskingHome(VaultHome):
-    """A vault that opens with PASSPHRASE, typed or given; its Argon2 is the cheapest allowed, for speed."""
+    """A vault that opens with a passphrase, typed or given; its Argon2 is the cheapest allowed, for speed."""
 
+    passphrase = PASSPHRASE
     code = ""  # the recovery code, if the vault has one
 
     def create_asking(self, *, with_code: bool = False, kdf: Argon2Parameters = WEAKEST_ALLOWED) -> None:
         """Make the vault without a subprocess."""
-        secrets = [SlotSecret(slots.PASSPHRASE, slots.passphrase_bytes(PASSPHRASE), kdf)]
+        secrets = [SlotSecret(slots.PASSPHRASE, slots.passphrase_bytes(self.passphrase), kdf)]
         if with_code:
             secrets.append(SlotSecret(slots.RECOVERY, slots.new_secret(slots.RECOVERY)))
             self.code = recovery.encode(secrets[1].secret)
@@ -42,6 +43,8 @@ class AskingHome(VaultHome):
 
 class Terminal:
     """A command on a pseudo-terminal of its own. `seen` is all that it showed."""
+
+    eof = pexpect.EOF
 
     def __init__(
         self, home: VaultHome, *words: str, env: dict[str, str] | None = None, program: list[str] | None = None

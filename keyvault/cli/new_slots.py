@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from keyvault.cli import terminal
 from keyvault.cli.session import Session
-from keyvault.core.errors import InvalidInput, Locked, Unreachable
+from keyvault.core.errors import AlreadyExists, InvalidInput, KeyvaultError, Locked, Unreachable
 from keyvault.core.text import escape
 from keyvault.crypto.kdf import STANDARD, STRONG
 from keyvault.store import os_keyring
+from keyvault.store.files import remove_quietly
 from keyvault.unlock import key_file
 from keyvault.unlock.passphrase import strength
 from keyvault.unlock.unlocker import keyring_item
 from keyvault.vault import slots
 from keyvault.vault.care import SlotSecret
 from keyvault.vault.slots import KEY_FILE, KEYRING, PASSPHRASE
+from keyvault.vault.vault import Vault
 
 
 def passphrase(session: Session, *, strong: bool, insist: bool, text: str | None = None) -> SlotSecret:
@@ -55,7 +59,34 @@ def new_key_file(session: Session, path: str, *, insist: bool) -> SlotSecret:
         )
     secret = slots.new_secret(KEY_FILE)
     key_file.write(path, secret)
+    session.new_files.append(path)
     return SlotSecret(KEY_FILE, secret)
+
+
+@contextmanager
+def taken_back(session: Session, may_need_them: Callable[[], bool], forget: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """If the block fails, remove the files that it made for new slots, and `forget` what else.
+
+    But not where the vault may need them: a commit that reports an error may be on the disk all the same.
+    """
+    try:
+        yield
+    except BaseException as exc:
+        try:
+            needed = not isinstance(exc, AlreadyExists) and may_need_them()
+        except KeyvaultError:
+            needed = True
+        if not needed:
+            for path in session.new_files:
+                remove_quietly(path)
+            forget()
+        raise
+
+
+def changed_since_now(vault: Vault) -> Callable[[], bool]:
+    """Whether the vault on the disk is another than now."""
+    before = vault.store.head()
+    return lambda: vault.store.head() != before
 
 
 def _ask_passphrase(session: Session) -> str:

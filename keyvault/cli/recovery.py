@@ -8,7 +8,7 @@ from keyvault.cli import terminal
 from keyvault.cli.session import Session
 from keyvault.core.errors import AlreadyExists, InvalidInput, KeyvaultError
 from keyvault.core.text import escape
-from keyvault.store.files import new_private_file
+from keyvault.store.files import create_private
 from keyvault.unlock import recovery
 from keyvault.vault import slots
 from keyvault.vault.care import SlotSecret
@@ -24,7 +24,7 @@ def new_slot(session: Session, file: str | None, *, none: bool) -> SlotSecret | 
     secret = slots.new_secret(RECOVERY)
     code = recovery.encode(secret)
     if file:
-        _write(file, code)
+        _write(session, file, code)
     elif session.someone_there:
         _show(code)
     else:
@@ -35,15 +35,14 @@ def new_slot(session: Session, file: str | None, *, none: bool) -> SlotSecret | 
     return SlotSecret(RECOVERY, secret)
 
 
-def _write(path: str, code: str) -> None:
+def _write(session: Session, path: str, code: str) -> None:
     import os
 
     path = os.path.abspath(path)
     if os.path.lexists(path):
         raise AlreadyExists(f"{escape(path)} exists", "choose another --recovery-file")
-    with new_private_file(path) as fd:
-        os.write(fd, f"{code}\n".encode())
-        os.fsync(fd)
+    create_private(path, f"{code}\n".encode())
+    session.new_files.append(path)
 
 
 def _show(code: str) -> None:

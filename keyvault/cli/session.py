@@ -24,6 +24,7 @@ class Session:
         self.no_input = False
         self.debug = False
         self.on_failure: Callable[[int], None] | None = None  # hears the exit code of an error
+        self.new_files: list[str] = []  # key files and recovery codes of slots that are not in the vault yet
         self._settings: Settings | None = None
 
     @property

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 _BARE = re.compile(r"(?!=|.*:=)[A-Za-z0-9_./:=+@,%^-]+\Z")  # zsh expands = at the start and after a colon
 _PYTHON_EXPANDS = re.compile(r"\$\{[^}:]*(?::-[^}]*)?\}")
+# A value that opens a quote and does not close it, or escapes it and goes on to another line.
+_UNCLEAR = re.compile(
+    r"""(?:export\s+)?[\w.-]+\s*=\s*(?:`[^`]*\Z|'[^']*\Z|"[^"]*\Z|(?=.*\n)(?:'[^']*\\'|"[^"]*\\"))""", re.DOTALL
+)
 _ESCAPED_QUOTE = re.compile(r"\\(?:['\"]|\Z)")
 
 
@@ -38,7 +42,7 @@ def _python(value: str) -> str | None:
     if _PYTHON_EXPANDS.search(value) or _ESCAPED_QUOTE.search(value):
         return None
     if "\r" in value or "'" in value:
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\r", "\\r")
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
         return f'"{escaped}"'
     return "'" + value.replace("\\", "\\\\") + "'"
 
@@ -103,8 +107,9 @@ class Dotenv(Format):
         replaced: set[str] = set()
         for binding in parse_stream(StringIO(existing, newline="")):
             original = binding.original.string
-            _check(binding.error, original, binding.original.line, statements)
-            if binding.key in statements and not binding.error:
+            if binding.error or (binding.key and binding.value is None) or _UNCLEAR.match(original.strip()):
+                raise InvalidInput(f"line {binding.original.line} is none that all readers of .env files take alike", HINT)
+            if binding.key in statements:
                 original = _replace(original, binding.key, statements[binding.key], binding.original.line)
                 replaced.add(binding.key)
             pieces.append(original)
@@ -112,19 +117,6 @@ class Dotenv(Format):
         ending = line_ending(existing)
         added = "".join(text[:-1] + ending for name, text in statements.items() if name not in replaced)
         return Rendered(appended(start + "".join(pieces), added), refused)
-
-
-def _check(error: bool, original: str, line: int, statements: dict[str, str]) -> None:
-    """Refuse what python-dotenv gives up on, or what others may read over more or fewer lines than it does."""
-    body = original.strip()
-    if body.startswith("#"):
-        return
-    open_quote = re.match(r"""(?:export\s+)?[\w.-]+\s*=\s*(?:`[^`]*|'[^']*|"[^"]*)\Z""", body)
-    if open_quote or (error and any(quote in body for quote in "'\"`")):
-        raise InvalidInput(f"line {line} has a quote that does not end there", HINT)
-    for name in statements if error else ():
-        if re.search(rf"(?<!\w){name}\s*[=:]", body):
-            raise cannot_replace(line, name)
 
 
 def _replace(original: str, name: str, statement: str, line: int) -> str:

@@ -110,7 +110,8 @@ class LineEditor:
 
     def _understand(self, body: str, number: int, statements: Mapping[str, str]) -> re.Match[str] | None:
         """The match of an assignment that is to be replaced. Raises InvalidInput where one may hide."""
-        if body.strip() and body.lstrip()[0] in self._comment:
+        start = body.lstrip(" \t")[:1]
+        if start and start in self._comment:
             if self._outside_escape and body.endswith(
                 "\\"
             ):  # systemd before version 254 goes on with the comment, others do not
@@ -134,7 +135,9 @@ class LineEditor:
             if not quote and not continued:
                 starts.append(index + 1)
         if starts[-1] != len(lines) or (not lines[-1] and starts[-2] != len(lines) - 1):
-            raise InvalidInput(f"line {min(starts[-1] + 1, len(lines))} belongs to a string or a statement that does not end", HINT)
+            raise InvalidInput(
+                f"line {min(starts[-1] + 1, len(lines))} belongs to a string or a statement that does not end", HINT
+            )
         return starts
 
     def _after(self, line: str, quote: str) -> tuple[str, bool]:
@@ -151,7 +154,7 @@ class LineEditor:
                 quote = "" if char == quote else quote
             elif char in self._strings:
                 quote = char
-            elif char in self._comment and (not line[:at].strip() or (self._trailing_comment and line[at - 1] in " \t;")):
+            elif char in self._comment and (not line[:at].strip(" \t") or (self._trailing_comment and line[at - 1] in " \t;")):
                 break
             at += 1
         return quote, False

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from keyvault.core.errors import KeyvaultError, NotFound, StoreFailed, UnsafeFile
+from keyvault.core.errors import AlreadyExists, KeyvaultError, NotFound, StoreFailed, UnsafeFile
 from keyvault.core.text import escape
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -111,11 +111,39 @@ def write_private(path: str, data: bytes, *, durable: bool = True) -> None:
     if not plain:
         raise UnsafeFile(f"{escape(path)} is not a plain file", "keyvault writes through no links or devices")
     with new_private_file(path) as fd:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fd, view) :]
+        _write_all(fd, data)
         if durable:
             os.fsync(fd)
+
+
+def create_private(path: str, data: bytes) -> None:
+    """Make a new, durable 0600 file; on failure it is gone again. Raises AlreadyExists, StoreFailed."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, 0o600)
+    except FileExistsError as exc:
+        raise AlreadyExists(f"{escape(path)} exists", "choose another name") from exc
+    except OSError as exc:
+        raise failure("create", path, exc) from exc
+    try:
+        try:
+            if POSIX:
+                os.fchmod(fd, 0o600)
+            _write_all(fd, data)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        sync_folder(os.path.dirname(path))
+    except BaseException as exc:
+        remove_quietly(path)
+        if isinstance(exc, OSError):
+            raise failure("write", path, exc) from exc
+        raise
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
 
 
 @contextmanager
@@ -135,7 +163,7 @@ def new_private_file(path: str) -> Iterator[int]:
             os.close(fd)
         os.replace(temporary, path)
     except BaseException as exc:
-        _remove(temporary)
+        remove_quietly(temporary)
         if isinstance(exc, OSError) and not isinstance(exc, KeyvaultError):
             raise failure("write", path, exc) from exc
         raise
@@ -155,7 +183,8 @@ def sync_folder(path: str) -> None:
         raise failure("sync", path, exc) from exc
 
 
-def _remove(path: str) -> None:
+def remove_quietly(path: str) -> None:
+    """Remove a file of our own after a failure."""
     try:
         os.unlink(path)
     except FileNotFoundError:

@@ -162,14 +162,8 @@ class SqliteStore:
         if (info.st_dev, info.st_ino) != self._file:
             raise StoreFailed(f"{escape(self.name)} was replaced by another file while it was {doing}", "run it again")
 
-    @contextmanager
-    def _translated(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except KeyvaultError:
-            raise
-        except _DAMAGE as exc:
-            raise _translate(what, self.name, exc) from exc
+    def _translated(self, what: str) -> AbstractContextManager[None]:
+        return _translated(what, self.name)
 
 
 def open_store(path: str) -> SqliteStore:
@@ -192,11 +186,13 @@ def create_store(path: str, blobs: Mapping[bytes, bytes], head: bytes, *, privat
         make_private_folder(folder)
     if os.path.lexists(path):
         raise AlreadyExists(f"{escape(path)} exists", "nothing was changed; choose another place with KEYVAULT_HOME")
+    _refuse_leftover_journal(path)
     temporary = os.path.join(folder, f".{os.path.basename(path)}.{os.urandom(6).hex()}.new")
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         try:
-            _fill(temporary, blobs, head)
+            with _translated("create", path):
+                _fill(temporary, blobs, head)
             _take_name(temporary, path)
         finally:
             for name in (temporary, temporary + "-journal"):
@@ -207,14 +203,16 @@ def create_store(path: str, blobs: Mapping[bytes, bytes], head: bytes, *, privat
     sync_folder(folder)
 
 
-def replace_store(path: str, blobs: Mapping[bytes, bytes], head: bytes) -> None:
-    """Put other content into the store at `path`, in one transaction: open handles see it, as they would not see a rename.
+def replace_store(path: str, content: Callable[[], tuple[Mapping[bytes, bytes], bytes]]) -> None:
+    """Put other blobs and another head into the store at `path`, in one transaction.
 
+    Open handles see it, as they would not see a rename. `content` is asked for when no other writer can come between.
     Raises StoreFailed, StoreBusy, VaultCorrupt, UnsupportedFormat.
     """
     store = SqliteStore(path)
     try:
         with store.writers_queue():
+            blobs, head = content()
             old = store.ids()
             add = {name: blob for name, blob in blobs.items() if name not in old}
             if not store.put(add, old - set(blobs), head, store.head()):
@@ -239,25 +237,35 @@ def put_aside(path: str) -> str:
     raise StoreFailed(f"too many damaged files beside {escape(path)}", "move them elsewhere")
 
 
-def _fill(path: str, blobs: Mapping[bytes, bytes], head: bytes) -> None:
+def _refuse_leftover_journal(path: str) -> None:
+    """The journal of an interrupted write would be played into any file that takes its database's name."""
     try:
-        db = sqlite3.connect(path, isolation_level=None)
-        try:
-            db.execute("PRAGMA synchronous = EXTRA")
-            db.execute("PRAGMA fullfsync = ON")
-            db.execute("BEGIN EXCLUSIVE")
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {FORMAT}")
-            for _, _, sql in _SCHEMA:
-                if sql:
-                    db.execute(sql)
-            db.executemany("INSERT INTO blob (id, bytes) VALUES (?, ?)", blobs.items())
-            db.execute("INSERT INTO head (one, bytes) VALUES (1, ?)", (head,))
-            db.execute("COMMIT")
-        finally:
-            db.close()
-    except sqlite3.Error as exc:
-        raise _translate("create", path, exc) from exc
+        left = os.lstat(path + "-journal").st_size
+    except FileNotFoundError:
+        return
+    except OSError as exc:
+        raise failure("look at", path + "-journal", exc) from exc
+    if left:
+        shown = escape(path + "-journal")
+        raise AlreadyExists(f"{shown} is left from a vault that is not there any more", "move it away, or put that vault back")
+
+
+def _fill(path: str, blobs: Mapping[bytes, bytes], head: bytes) -> None:
+    db = sqlite3.connect(path, isolation_level=None)
+    try:
+        db.execute("PRAGMA synchronous = EXTRA")
+        db.execute("PRAGMA fullfsync = ON")
+        db.execute("BEGIN EXCLUSIVE")
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {FORMAT}")
+        for _, _, sql in _SCHEMA:
+            if sql:
+                db.execute(sql)
+        db.executemany("INSERT INTO blob (id, bytes) VALUES (?, ?)", blobs.items())
+        db.execute("INSERT INTO head (one, bytes) VALUES (1, ?)", (head,))
+        db.execute("COMMIT")
+    finally:
+        db.close()
 
 
 def _take_name(temporary: str, path: str) -> None:
@@ -281,6 +289,16 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
+@contextmanager
+def _translated(what: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyvaultError:
+        raise
+    except _DAMAGE as exc:
+        raise _translate(what, path, exc) from exc
+
+
 def _code(exc: BaseException) -> int:
     return (getattr(exc, "sqlite_errorcode", None) or 0) & 0xFF
 
@@ -291,10 +309,17 @@ def _translate(what: str, path: str, exc: BaseException) -> KeyvaultError:
         return StoreBusy(f"{shown} is held by another program", "stop the program that reads or copies it, and run this again")
     if code == sqlite3.SQLITE_FULL:
         return StoreFailed(f"cannot {what} {shown}: no space left on device", "free some space and run it again")
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return StoreFailed(
+            f"cannot {what} {shown}: it, or the journal beside it, cannot be opened",
+            "check its folder: owner, mode, free space and quota, and the disk",
+        )
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
         return StoreFailed(f"cannot {what} {shown}: it or its folder is read-only", "check owner, mode and mount")
     if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM):
-        return StoreFailed(f"cannot {what} {shown}: input/output error", "check the disk; the vault was not changed")
+        # Where the last call of a commit fails, the change may be there and not yet safe: the hint promises nothing.
+        look = "; keyvault log tells whether the change was made" if what == "write" else ""
+        return StoreFailed(f"cannot {what} {shown}: input/output error", f"check the disk, its free space and your quota{look}")
     if code == sqlite3.SQLITE_NOTADB:
         return UnsupportedFormat(f"{shown} is not a keyvault vault, or its first bytes are damaged", "restore a backup")
     return VaultCorrupt(f"{shown} is damaged", "restore a backup: keyvault restore FILE")

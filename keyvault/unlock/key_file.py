@@ -7,7 +7,7 @@ import re
 
 from keyvault.core.errors import AlreadyExists, NotFound, WrongSecret
 from keyvault.core.text import escape
-from keyvault.store.files import make_private_folder, new_private_file, read_private, sync_folder
+from keyvault.store.files import create_private, make_private_folder, read_private
 
 _PREFIX = "keyvault-key-file-1 "
 _LINE = re.compile(re.escape(_PREFIX).encode() + rb"([0-9a-f]{64})\n?\Z")
@@ -31,7 +31,4 @@ def write(path: str, secret: bytes) -> None:
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         make_private_folder(folder)
-    with new_private_file(os.path.abspath(path)) as fd:
-        os.write(fd, f"{_PREFIX}{secret.hex()}\n".encode())
-        os.fsync(fd)
-    sync_folder(folder)
+    create_private(os.path.abspath(path), f"{_PREFIX}{secret.hex()}\n".encode())

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from keyvault.core.clock import LATEST
 from keyvault.core.errors import KeyvaultError, NotFound
 from keyvault.crypto.primitives import sha256
-from keyvault.store.files import make_private_folder, read_private, write_private
+from keyvault.store.files import check_private, make_private_folder, read_private, write_private
 from keyvault.vault.codec import is_hex
 
 _LARGEST = 4096
@@ -68,6 +68,7 @@ class Anchors:
 
     def _load(self, name: str) -> dict[str, Any] | None:
         try:
+            check_private(self._state, folder=True)  # who can swap its files decides what is believed
             data = read_private(os.path.join(self._state, name), _LARGEST)
         except NotFound:
             return None

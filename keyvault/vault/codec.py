@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from keyvault.core.errors import UnsupportedFormat, VaultCorrupt
 from keyvault.crypto import aead
@@ -59,7 +59,11 @@ def altered(what: str) -> VaultCorrupt:
 # -- JSON, in exactly one spelling
 
 
-_JSON = json.JSONDecoder()
+def _no_float(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+_JSON = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float)
 
 
 def dump_json(value: object) -> bytes:

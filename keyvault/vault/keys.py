@@ -157,7 +157,8 @@ def decode_record(data: bytes) -> ApiKey:
         times = (key.added, key.changed, key.created or 0, key.expires or 0, key.deleted or 0)
         if not key.ref or set(map(type, names)) != {str} or current not in [v.id for v in versions]:
             raise altered("a record")
-        if not all(map(_is_time, times)) or {bool, *map(type, key.fields.values())} != {bool}:
+        fair = all(map(_is_time, times)) and (key.rotate_after or 0) >= 0
+        if not fair or {bool, *map(type, key.fields.values())} != {bool}:
             raise altered("a record")
     except (TypeError, ValueError) as exc:
         raise altered("a record") from exc

@@ -40,8 +40,9 @@ def lookup(fetch: Fetch, top: Node, tag: bytes) -> bytes | None:
         page = _page(fetch, node, path)
         if page[:1] == b"L":
             return next((record for found, record in records_of(page, node, path) if found == tag), None)
+        children = _children(page, node, path)
         path += bytes([_nibble(tag, len(path))])
-        node = _children(page, node, path[:-1])[path[-1]]
+        node = children[path[-1]]
         if node == NOTHING:
             return None
 

@@ -112,7 +112,7 @@ def peak(folder: str, number: str) -> int:
         return used if sys.platform == "darwin" else used * 1024
 
 
-TASKS = {"make": make, "measure": measure, "one_key": one_key, "peak": peak}
+TASKS: dict[str, Callable[..., object]] = {"make": make, "measure": measure, "one_key": one_key, "peak": peak}
 
 if __name__ == "__main__":
     print(json.dumps(TASKS[sys.argv[1]](*sys.argv[2:])))

@@ -62,7 +62,7 @@ _QUIET = [
 def spawn(words: Sequence[str], environment: dict[str, str]) -> tuple[float, float]:
     """Elapsed and processor seconds of one run."""
     start = time.perf_counter()
-    child = os.posix_spawn(words[0], words, environment, file_actions=_QUIET)
+    child = os.posix_spawn(words[0], list(words), environment, file_actions=_QUIET)
     _, status, used = os.wait4(child, 0)
     elapsed = time.perf_counter() - start
     if status:

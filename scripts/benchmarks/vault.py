@@ -104,9 +104,9 @@ def _about(install: Install, folder: str, command: str, load_before: float) -> s
     return (
         f"Made by `{command}` on {report.machine(folder)}; {install.versions};\n"
         f"a wheel in a clean virtual environment, its `keyvault` script written by pip {install.pip}.\n"
-        f"Processes that wanted a core in the minute before: {load_before:.1f}; in the last one, the benchmark among them:\n"
-        f"{report.load():.1f}. Where that is more than there are cores, elapsed times are too long, and CPU times and the ratios\n"
-        "of runs in turn are the ones to trust."
+        f"Processes that wanted a core: {load_before:.1f} in the minute before, {report.load():.1f} in the last one (with the\n"
+        "benchmark itself). Where that is more than there are cores, elapsed times are too long, and CPU times and the\n"
+        "ratios of runs in turn are the ones to trust."
     )
 
 

@@ -95,7 +95,7 @@ def test_every_json_option_is_documented() -> None:
 
 def test_the_words_of_the_log_are_those_of_the_page(tmp_path_factory: pytest.TempPathFactory) -> None:
     with open(os.path.join(ROOT, "docs", "reference", "json.md"), encoding="utf-8") as file:
-        line = next(line for line in file if line.startswith("`what` is one of"))
+        sentence = next(part for part in file.read().split("\n\n") if part.startswith("`what` is one of"))
     home = VaultHome(str(tmp_path_factory.mktemp("log")))
     new_passphrase = ("--new-passphrase-file", "/dev/stdin")
     home.run("init", "--no-recovery", "--unlock", "key-file")
@@ -116,4 +116,4 @@ def test_the_words_of_the_log_are_those_of_the_page(tmp_path_factory: pytest.Tem
     home.run("backup", "copy")
     home.run("restore", "copy", "--yes")
     seen = {entry["what"] for entry in json.loads(home.run("log", "--json").stdout)["log"]}
-    assert seen == set(re.findall(r"`([a-z-]+)`", line)[1:])
+    assert seen == set(re.findall(r"`([a-z-]+)`", sentence)[1:])

@@ -14,7 +14,7 @@ from keyvault.formats import DIALECTS, FORMATS, load
 KINDS = [(name, "portable") for name in FORMATS] + [("dotenv", dialect) for dialect in DIALECTS[1:]]
 every_kind = pytest.mark.parametrize(("name", "dialect"), KINDS)
 SHELLS = ("sh", "bash", "zsh", "ksh", "fish", "powershell", "cmd", "nu", "csh")
-REFUSE_NUL_ONLY = ("sh", "bash", "zsh", "ksh", "fish", "nu", "python", "json", "r", "systemd")
+REFUSE_NUL_ONLY = ("sh", "bash", "zsh", "ksh", "fish", "nu", "python", "json", "r")
 CANARY = "CANARY7f3a"
 
 

@@ -27,9 +27,10 @@ from keyvault.vault.codec import decode_header, split_head
 
 pytestmark = pytest.mark.timeout(7200)
 
-# What a person reads for each errno. SQLite does not tell EDQUOT from EIO, nor why a file cannot be opened.
+# What a person reads for each errno. SQLite does not tell EDQUOT from EIO, nor why a file cannot be opened, and falls back to
+# reading where it cannot open for writing.
 CAUSES = {
-    "EIO": ("input/output error", "cannot be opened"),
+    "EIO": ("input/output error", "cannot be opened", "read-only"),
     "ENOSPC": ("no space left on device", "disk is full", "free space"),
     "EDQUOT": ("quota",),
     "EINTR": ("interrupted",),

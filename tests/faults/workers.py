@@ -234,3 +234,13 @@ def unlock_hostile(folder: str, head: str, pipe: str) -> None:
         answer = f"{type(exc).__name__}: {exc.message}"
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     teller(pipe)(json.dumps([answer, time.monotonic() - start, grown * 1024]))
+
+
+def hold_database(path: str, pipe: str) -> None:
+    """A program that is not keyvault takes SQLite's lock and hangs."""
+    import sqlite3
+
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("BEGIN EXCLUSIVE")
+    teller(pipe)("held")
+    time.sleep(600)

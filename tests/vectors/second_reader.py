@@ -289,7 +289,7 @@ def check_record(record: Any) -> None:
     get = record.get
     need(isinstance(get("ref"), str) and get("ref"), "record", "ref")
     need(isinstance(get("env"), list) and all(is_list(pair, str, str) for pair in record["env"]), "record", "env")
-    need(is_list(get("revision"), int, str) and record["revision"][0] >= 0, "record", "revision")
+    need(is_list(get("revision"), int, str), "record", "revision")
     for name in ("added", "changed", "created", "expires", "deleted"):
         need(whole(get(name), 0, LATEST) or (name not in record and name not in ("added", "changed")), "record", name)
     need(whole(get("rotate_after", 0)) and get("auto", False) is False, "record", "rotate_after or auto")

@@ -114,7 +114,9 @@ def _about_line(session: Session) -> list[tuple[str, str]]:
     except KeyvaultError as exc:
         cause = next((text for kind, text in _LINES.items() if isinstance(exc, kind)), "")
         return [(BAD, "; ".join(filter(None, [exc.message, cause, exc.hint])))]
-    return [(GOOD, f"unlocked: change {vault.root.seq}, {vault.root.top.records} records; keyvault verify checks every byte")]
+    return [
+        (GOOD, f"unlocked: change {vault.root.seq}, {vault.root.top.records} records; keyvault verify checks everything in it")
+    ]
 
 
 def _about_keyring(header: Header | None) -> list[tuple[str, str]]:

@@ -40,16 +40,18 @@ def command(session: Session, recovery_file: str | None, no_recovery: bool, yes:
     if any(slot.kind == RECOVERY for slot in present):
         terminal.warn("the present recovery code will open this vault no more")
     session.confirm("go on?", yes=yes)
-    code = recovery.new_slot(session, recovery_file, none=no_recovery)
-    made = [*kept.values(), *([code] if code else [])]
-    if not made:
-        raise InvalidInput("no way to unlock would be left", "keep a recovery code, or add a passphrase first")
-    filed = _with_new_keyring_items(session, vault, made)
-    try:
-        care.rekey(vault, lambda _: filed)
-    except BaseException:
+    filed: list[SlotSecret] = []
+
+    def forget() -> None:
         _forget(vault, [secret.slot_id for secret in filed if secret.kind == KEYRING])
-        raise
+
+    with new_slots.taken_back(session, new_slots.changed_since_now(vault), forget):
+        code = recovery.new_slot(session, recovery_file, none=no_recovery)
+        made = [*kept.values(), *([code] if code else [])]
+        if not made:
+            raise InvalidInput("no way to unlock would be left", "keep a recovery code, or add a passphrase first")
+        filed += _with_new_keyring_items(session, vault, made)
+        care.rekey(vault, lambda _: filed)
     session.tell_notices(vault)
     _forget(vault, [slot.id for slot in present if slot.kind == KEYRING])
     terminal.tip("everything is sealed under a new key; backups made before open with the old ways to unlock")

@@ -10,7 +10,7 @@ from keyvault.cli import terminal
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core import clock
-from keyvault.core.errors import StoreFailed, UnsupportedFormat, VaultCorrupt
+from keyvault.core.errors import UnsupportedFormat, VaultCorrupt
 from keyvault.core.text import escape
 from keyvault.store.memory import MemoryStore
 from keyvault.store.sqlite import create_store, open_copy, put_aside, replace_store
@@ -60,18 +60,22 @@ def _from_backup(session: Session, path: str, *, yes: bool) -> None:
     found = care.verify(vault)
     undone = care.what_is_undone(vault)
     _confirm(session, undone, f"the backup with {found.keys} keys", yes=yes)
-    care.go_on_from(vault, undone)
-    blobs = memory.get(memory.ids())
+
+    def content() -> tuple[dict[bytes, bytes], bytes]:
+        if vault.root.seq == undone.seq:  # not done yet; the anchor may have moved while the person was asked
+            care.go_on_from(vault, care.what_is_undone(vault))
+        return memory.get(memory.ids()), memory.head()
+
     if not os.path.lexists(settings.vault_path):
-        create_store(settings.vault_path, blobs, memory.head())
+        create_store(settings.vault_path, *content())
     else:
         try:
-            replace_store(settings.vault_path, blobs, memory.head())
-        except (VaultCorrupt, UnsupportedFormat, StoreFailed) as exc:
+            replace_store(settings.vault_path, content)
+        except (VaultCorrupt, UnsupportedFormat) as exc:
             session.confirm(f"the present vault cannot be written into ({exc.message}); put its file aside?", yes=yes)
             aside = put_aside(settings.vault_path)
             terminal.warn(f"the old file is kept as {escape(aside)}")
-            create_store(settings.vault_path, blobs, memory.head())
+            create_store(settings.vault_path, *content())
     _remember(vault, settings.vault_path)
 
 

@@ -62,19 +62,20 @@ def add(
 ) -> None:
     """Add one more way to unlock."""
     vault = session.open()
-    if kind == KEYRING:
-        secret = new_slots.keyring(session, vault.header.vault_id)
-    elif kind == KEY_FILE:
-        secret = new_slots.new_key_file(session, key_file, insist=insist)
-    elif kind == PASSPHRASE:
-        text = from_file("--new-passphrase-file", new_passphrase_file) if new_passphrase_file else None
-        secret = new_slots.passphrase(session, strong=strong, insist=insist, text=text)
-    else:
-        code = recovery.new_slot(session, recovery_file, none=False)
-        if code is None:
-            raise InvalidInput("no recovery code was made")
-        secret = code
-    slot = care.add_slot(vault, secret)
+    with new_slots.taken_back(session, new_slots.changed_since_now(vault)):
+        if kind == KEYRING:
+            secret = new_slots.keyring(session, vault.header.vault_id)
+        elif kind == KEY_FILE:
+            secret = new_slots.new_key_file(session, key_file, insist=insist)
+        elif kind == PASSPHRASE:
+            text = from_file("--new-passphrase-file", new_passphrase_file) if new_passphrase_file else None
+            secret = new_slots.passphrase(session, strong=strong, insist=insist, text=text)
+        else:
+            code = recovery.new_slot(session, recovery_file, none=False)
+            if code is None:
+                raise InvalidInput("no recovery code was made")
+            secret = code
+        slot = care.add_slot(vault, secret)
     session.tell_notices(vault)
     terminal.tip(f"added {kind} slot {slot.id[:8]}")
 

@@ -15,7 +15,7 @@ from keyvault.vault import care
 @common
 @click.pass_obj
 def command(session: Session) -> None:
-    """Check every byte of the vault: that all opens, fits together, and is the newest state this machine has seen."""
+    """Check everything in the vault: that it opens, fits together, and is the newest state this machine has seen."""
     vault = session.open()
     if isinstance(vault.store, SqliteStore):
         vault.store.check_integrity()

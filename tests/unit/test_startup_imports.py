@@ -1,0 +1,109 @@
+"""What the calls that every new shell makes may import. A module more is a decision: measure it with scripts/bench first."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from vaults import VaultHome, add_key
+
+# All that `--version` loads of ours, and nothing else.
+_VERSION = {
+    "keyvault",
+    *("keyvault.__main__", "keyvault.cli", "keyvault.cli.exits", "keyvault.cli.render", "keyvault.cli.terminal"),
+    *("keyvault.cli.version", "keyvault.core", "keyvault.core.errors", "keyvault.core.text"),
+}
+
+# All that `env --format bash` loads of ours, with a key file, into a pipe, and nothing else.
+_ENV = (_VERSION - {"keyvault.cli.version"}) | {
+    *("keyvault.cli.exporting", "keyvault.cli.guard", "keyvault.cli.quick", "keyvault.cli.session"),
+    *("keyvault.core.clock", "keyvault.core.refs", "keyvault.core.secret", "keyvault.core.settings"),
+    *("keyvault.crypto", "keyvault.crypto.aead", "keyvault.crypto.kdf", "keyvault.crypto.primitives"),
+    *("keyvault.environment", "keyvault.environment.resolve"),
+    *("keyvault.formats", "keyvault.formats.base", "keyvault.formats.posix"),
+    *("keyvault.store", "keyvault.store.base", "keyvault.store.files", "keyvault.store.queue", "keyvault.store.sqlite"),
+    *("keyvault.unlock", "keyvault.unlock.harden", "keyvault.unlock.key_file"),
+    *("keyvault.unlock.opening", "keyvault.unlock.unlocker"),
+    *("keyvault.vault", "keyvault.vault.anchor", "keyvault.vault.codec", "keyvault.vault.journal", "keyvault.vault.keys"),
+    *("keyvault.vault.line", "keyvault.vault.slots", "keyvault.vault.state", "keyvault.vault.tree"),
+    *("keyvault.vault.usage", "keyvault.vault.vault"),
+}
+
+# Top-level packages of others that `env` needs. (datetime comes with sqlite3, enum and typing with cryptography.)
+_OTHERS = {"cryptography", "_cffi_backend", "_openssl"}
+
+# Modules of the standard library that cost milliseconds and are not needed.
+_TOO_DEAR = set(
+    """argparse ast asyncio base64 bisect calendar concurrent configparser copy csv dataclasses decimal difflib email fnmatch
+    getpass glob gzip hashlib heapq hmac http importlib.metadata importlib.resources importlib.util inspect locale logging
+    multiprocessing optparse pathlib pickle platform pprint queue random secrets select selectors shlex shutil signal socket
+    ssl string subprocess tempfile textwrap threading tokenize tomllib traceback unicodedata urllib uuid weakref xml zipfile
+    click dotenv jeepney keyring platformdirs pyperclip secretstorage zxcvbn""".split()
+)
+
+_PROGRAM = """
+import sys
+before = set(sys.modules)
+from keyvault.__main__ import main
+try:
+    main()
+except SystemExit as exc:
+    assert exc.code == 0, exc.code
+sys.stderr.write("\\n".join(set(sys.modules) - before))
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> VaultHome:
+    home = VaultHome(str(tmp_path_factory.mktemp("start-up")))
+    add_key(home.create(), "openai/default", "sk-the value", "OPENAI_API_KEY")
+    return home
+
+
+def _loaded(home: VaultHome, *words: str) -> tuple[bytes, set[str]]:
+    """What `keyvault WORDS` prints, and the modules that it loads beyond those of a bare interpreter."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", _PROGRAM, *words], env=home.environment, capture_output=True, timeout=60, check=True
+    )
+    return done.stdout, set(done.stderr.decode().split())
+
+
+def _ours(modules: set[str]) -> set[str]:
+    return {name for name in modules if name.split(".")[0] == "keyvault"}
+
+
+def test_version_loads_these_modules_of_ours_and_no_more(home: VaultHome) -> None:
+    printed, loaded = _loaded(home, "--version")
+    assert printed.startswith(b"keyvault ")
+    assert _ours(loaded) == _VERSION
+
+
+def test_version_loads_no_dear_modules_of_others(home: VaultHome) -> None:
+    _, loaded = _loaded(home, "--version")
+    assert not loaded & (_TOO_DEAR | _OTHERS | {"ctypes", "datetime", "json", "sqlite3"})
+
+
+def test_env_loads_these_modules_of_ours_and_no_more(home: VaultHome) -> None:
+    printed, loaded = _loaded(home, "env", "--format", "bash")
+    assert b"export OPENAI_API_KEY=$'sk\\055the\\040value';\n" in printed
+    assert _ours(loaded) == _ENV
+
+
+def test_env_loads_no_dear_modules_of_others(home: VaultHome) -> None:
+    _, loaded = _loaded(home, "env", "--format", "bash")
+    assert not loaded & _TOO_DEAR
+    foreign = {name.split(".")[0] for name in loaded} - sys.stdlib_module_names - {"keyvault"}
+    assert foreign <= _OTHERS
+
+
+def test_detecting_the_shell_loads_one_module_more(home: VaultHome) -> None:
+    _, named = _loaded(home, "env", "--format", "bash")
+    _, detected = _loaded(home, "env")
+    assert detected - named <= {"keyvault.environment.shell"}
+
+
+def test_the_lists_would_notice_click(home: VaultHome) -> None:
+    _, loaded = _loaded(home, "list")
+    assert "click" in loaded & _TOO_DEAR
+    assert "keyvault.cli.app" in _ours(loaded) - _ENV
