@@ -64,7 +64,9 @@ def new_key_file(session: Session, path: str, *, insist: bool) -> SlotSecret:
 
 
 @contextmanager
-def taken_back(session: Session, may_need_them: Callable[[], bool], forget: Callable[[], None] = lambda: None) -> Iterator[None]:
+def taken_back(
+    session: Session, may_need_them: Callable[[], bool], forget: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """If the block fails, remove the files that it made for new slots, and `forget` what else.
 
     But not where the vault may need them: a commit that reports an error may be on the disk all the same.

@@ -85,8 +85,16 @@ class Vault:
         """The error for a name that is not there."""
         if removed:
             return NotFound(f'key "{ref}" was removed', f"keyvault restore-key {ref} brings it back")
-        near = closest(ref, [key.ref for key in self.all_keys()])
+        near = self._most_like(ref)
         return NotFound(f"no key {quoted(ref)}", f'did you mean "{near}"?' if near else "keyvault list shows the names")
+
+    def _most_like(self, ref: str) -> str:
+        """The live key whose vendor, and then whose label, is most like the one asked for; or an empty string."""
+        provider, _, label = ref.partition("/")
+        names = [key.name for key in self.all_keys()]
+        provider = closest(provider, sorted({name.provider for name in names}))
+        labels = [name.label for name in names if name.provider == provider]
+        return f"{provider}/{closest(label, labels) or labels[0]}" if labels else ""
 
     def all_keys(self, *, removed: bool = False) -> list[ApiKey]:
         """All live keys by name; with `removed`, the removed ones instead."""

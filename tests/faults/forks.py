@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from vaults import VaultHome
@@ -207,7 +206,3 @@ def real_environment(home: VaultHome, shim: str, fault: Fault, at: int, report: 
         "SHIM_REPORT": report,
     }
 
-
-def environment_of(words: Sequence[str]) -> list[str]:
-    """The installed command as a list for subprocess."""
-    return [sys.executable, "-m", "keyvault", *words]

@@ -73,6 +73,12 @@ static void note(long n, const char *call, const char *path, int fd) {
     if (report >= 0) syscall(SYS_write, report, line, size);
 }
 
+/* Whether a call can fail like that: a file that is there opens on a full disk, and only these calls are interrupted. */
+static int can_fail(const char *call, int takes_space) {
+    if (error_number == EINTR) return !strcmp(call, "open") || strstr(call, "write") || !strcmp(call, "ftruncate");
+    return error_number == EIO || takes_space || strcmp(call, "open");
+}
+
 /* Count one call. 0: go on. -1: fail with errno. 1: write half of it. 2: write half of it, then die. 3: die after it. */
 static int strike(const char *call, const char *path, int fd, int takes_space, int writes) {
     long n = ++count;
@@ -81,7 +87,7 @@ static int strike(const char *call, const char *path, int fd, int takes_space, i
     if (n == at && kind != LOG) note(n, call, path, fd);
     switch (kind) {
     case ONCE:
-        if (n > at || (!strcmp(call, "open") && !takes_space && error_number != EIO && error_number != EINTR)) return 0;
+        if (n > at || !can_fail(call, takes_space)) return 0;
         errno = error_number;
         return -1;
     case ONWARD:

@@ -113,7 +113,8 @@ def _about_line(session: Session) -> list[tuple[str, str]]:
         vault = session.open()
     except KeyvaultError as exc:
         cause = next((text for kind, text in _LINES.items() if isinstance(exc, kind)), "")
-        return [(BAD, "; ".join(filter(None, [exc.message, cause, exc.hint])))]
+        advice = "keyvault restore accepts the vault as it is, keyvault restore FILE puts a backup back" if cause else exc.hint
+        return [(BAD, "; ".join(filter(None, [exc.message, cause, advice])))]
     return [
         (GOOD, f"unlocked: change {vault.root.seq}, {vault.root.top.records} records; keyvault verify checks everything in it")
     ]

@@ -86,9 +86,9 @@ def _confirm(session: Session, undone: Undone, what: str, *, yes: bool) -> None:
     elif undone.is_newest:
         terminal.say("it is the newest state that this machine knows, so nothing is undone")
     elif undone.abandoned[0] > undone.seq:
-        terminal.say(
-            f"this machine has seen change {undone.abandoned[0]}: {undone.abandoned[0] - undone.seq} changes are undone"
-        )
+        newer = undone.abandoned[0] - undone.seq
+        change = "1 change is" if newer == 1 else f"{newer} changes are"
+        terminal.say(f"this machine has seen change {undone.abandoned[0]}: {change} undone")
     else:
         terminal.say(f"this machine has seen another line of changes, up to {undone.abandoned[0]}; that one is given up")
     session.confirm("go on from it?", yes=yes)

@@ -17,7 +17,7 @@ from keyvault.unlock.harden import restore_limits
 from keyvault.vault.usage import USED
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command(context_settings={"allow_interspersed_args": False})
 @click.option("--only", multiple=True, metavar="REF", help="Give it only this key. Repeatable.")
 @click.option("--redact", is_flag=True, help="Mask the values in its output where that goes to a pipe or a file.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- CMD [ARG]...")

@@ -16,12 +16,13 @@ from keyvault.vault.vault import Vault
 
 
 @click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @common
 @click.pass_context
-def command(ctx: click.Context) -> None:
+def command(ctx: click.Context, as_json: bool) -> None:
     """The ways to unlock the vault: list, add, remove."""
     if ctx.invoked_subcommand is None:
-        ctx.invoke(list_slots, as_json=False)
+        ctx.invoke(list_slots, as_json=as_json)
 
 
 @command.command("list")
