@@ -63,12 +63,8 @@ def _about_folders(session: Session) -> list[tuple[str, str]]:
     settings = session.settings
     rows = [(GOOD, f"vault folder {escape(settings.home)}"), (GOOD, f"state folder {escape(settings.state)}")]
     if settings.state_beside_vault:
-        rows.append(
-            (
-                ADVICE,
-                "the state folder is inside the vault's folder: a copy of both put back together is not noticed as old; set KEYVAULT_STATE",
-            )
-        )
+        what = "the state folder is inside the vault's folder: a copy of both put back together is not noticed as old"
+        rows.append((ADVICE, f"{what}; set KEYVAULT_STATE"))
     if settings.key_file and os.path.realpath(settings.key_file).startswith(os.path.realpath(settings.home) + os.sep):
         rows.append((BAD, "the key file lies in the vault's folder: a backup that holds both is plain text"))
     return rows
