@@ -1,4 +1,4 @@
-"""The clipboard, for a short while."""
+"""The clipboard, for a short while. A process of its own fills and clears it: clipboard tools outlive their caller."""
 
 from __future__ import annotations
 
@@ -8,36 +8,45 @@ import sys
 
 from keyvault.core.errors import Unreachable
 
+_COPIED = b"copied\n"
+
 
 def copy(text: str, seconds: int) -> None:
-    """Put `text` on the clipboard, and leave a process behind that clears it, if it is still there. Raises Unreachable."""
-    import pyperclip
-
-    try:
-        pyperclip.copy(text)
-    except pyperclip.PyperclipException as exc:
-        raise Unreachable("there is no clipboard here", "install xclip, xsel or wl-clipboard; or use --reveal") from exc
-    clearer = subprocess.Popen(
+    """Put `text` on the clipboard, and have it cleared later if it is still there. Raises Unreachable."""
+    holder = subprocess.Popen(
         [sys.executable, "-P", "-m", "keyvault.cli.clipboard", str(seconds)],
         stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    if clearer.stdin:
-        clearer.stdin.write(text.encode())
-        clearer.stdin.close()
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    with holder.stdin, holder.stdout:
+        try:
+            holder.stdin.write(text.encode())
+            holder.stdin.close()
+        except BrokenPipeError:
+            pass  # it says why below, by saying nothing
+        if holder.stdout.readline() != _COPIED:
+            raise Unreachable("there is no clipboard here", "install xclip, xsel or wl-clipboard; or use --reveal")
+    holder.returncode = 0  # it goes on without us, so nobody waits for it
 
 
-def _clear_later(seconds: int) -> None:
+def _hold(seconds: int) -> None:
     import time
-
-    import pyperclip
 
     from keyvault.unlock.harden import harden_process
 
     harden_process()
     text = sys.stdin.buffer.read().decode()
+    report = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the clipboard tool would keep our caller's pipe open
+    import pyperclip
+
+    pyperclip.copy(text)
+    os.write(report, _COPIED)
+    os.close(report)
     time.sleep(seconds)
     if pyperclip.paste() == text:
         pyperclip.copy("")
@@ -45,4 +54,4 @@ def _clear_later(seconds: int) -> None:
 
 if __name__ == "__main__":
     os.chdir(os.path.abspath(os.sep))
-    _clear_later(int(sys.argv[1]))
+    _hold(int(sys.argv[1]))

@@ -110,6 +110,8 @@ def read_details(said: dict[str, Any], tags: dict[str, str], created: int, at: i
     if said["created"]:
         details["created"] = None if said["created"] == "unknown" else clock.parse_time(said["created"])
         created = details["created"] or at
+        if created > at + clock.DAY:  # a day, for those who live ahead of UTC
+            raise InvalidInput("--created lies in the future", "check the date, and this machine's clock")
     if said["expires"]:
         details["expires"] = None if said["expires"] == "none" else clock.parse_time(said["expires"], relative_to=created)
     if said["rotate_after"]:

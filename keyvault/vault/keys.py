@@ -155,7 +155,7 @@ def decode_record(data: bytes) -> ApiKey:
         )
         names = (key.ref, *key.variables, *key.variables.values(), *key.fields, *key.tags, *key.tags.values())
         times = (key.added, key.changed, key.created or 0, key.expires or 0, key.deleted or 0)
-        if not key.ref or set(map(type, names)) != {str} or current not in [v.id for v in versions]:
+        if not (key.ref and key.ref.isascii()) or set(map(type, names)) != {str} or current not in [v.id for v in versions]:
             raise altered("a record")
         fair = all(map(_is_time, times)) and (key.rotate_after or 0) >= 0
         if not fair or {bool, *map(type, key.fields.values())} != {bool}:

@@ -95,7 +95,7 @@ class Forks:
     def start(
         self,
         home: VaultHome,
-        *words: str,
+        *words: str | float,
         call: str = "",
         stdin: bytes = b"",
         fault: Fault | None = None,
@@ -205,4 +205,3 @@ def real_environment(home: VaultHome, shim: str, fault: Fault, at: int, report: 
         "SHIM_AT": str(at),
         "SHIM_REPORT": report,
     }
-

@@ -9,11 +9,10 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
-from vaults import VaultHome, add_key
-
 from faults import states
 from faults.forks import Forks
 from faults.pipes import Pipe
+from vaults import VaultHome, add_key
 
 SIZE = 1024 * 1024
 
@@ -23,9 +22,12 @@ class Disk:
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
-        self.mounted = os.geteuid() == 0 and not subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=0700", "tmpfs", folder], capture_output=True, check=False
-        ).returncode
+        self.mounted = (
+            os.geteuid() == 0
+            and not subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=0700", "tmpfs", folder], capture_output=True, check=False
+            ).returncode
+        )
         self._filler = os.path.join(folder, "filler")
         self.limits: dict[str, int] = {}
 

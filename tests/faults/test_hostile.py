@@ -47,7 +47,12 @@ class Judge:
 
     def head(self, head: bytes, seconds: float = 0.05) -> str:
         job = self.forks.start(
-            self.home, self.home.folder, head.hex(), self.pipe.path, call="faults.workers:unlock_hostile", limits={"AS": MOST_MEMORY}
+            self.home,
+            self.home.folder,
+            head.hex(),
+            self.pipe.path,
+            call="faults.workers:unlock_hostile",
+            limits={"AS": MOST_MEMORY},
         )
         return self._verdict(job.wait(30).told, seconds)
 
@@ -137,7 +142,9 @@ def long_number() -> bytes:
     return codec.MAGIC + len(body).to_bytes(4, "big") + body
 
 
-@pytest.mark.parametrize("make", [many_slots, announced_header, deep_header, long_number, lambda: b"", lambda: b"\x00" * 3_000_000])
+@pytest.mark.parametrize(
+    "make", [many_slots, announced_header, deep_header, long_number, lambda: b"", lambda: b"\x00" * 3_000_000]
+)
 def test_hostile_heads_are_refused(make: Callable[[], bytes], furnished: VaultHome, judge: Judge) -> None:
     edit(furnished.path, ("UPDATE head SET bytes = ?", (make(),)))
     assert judge(furnished.path).startswith("VaultCorrupt")
@@ -169,7 +176,7 @@ SCHEMAS = {
     "view for a table": ["ALTER TABLE blob RENAME TO real", "CREATE VIEW blob AS SELECT * FROM real"],
     "table": ["CREATE TABLE other (x)"],
     "index": ["CREATE INDEX i ON blob (bytes)"],
-    "generated column": ["ALTER TABLE head ADD COLUMN g AS (randomblob(1000000000))"],
+    "generated column": ["ALTER TABLE head ADD COLUMN g AS (zeroblob(1000000000))"],
     "many views": [f"CREATE VIEW v{number} AS SELECT * FROM blob" for number in range(2000)],
     "no head table": ["DROP TABLE head"],
     "no blob table": ["DROP TABLE blob"],
@@ -177,7 +184,10 @@ SCHEMAS = {
     "virtual table": ["CREATE VIRTUAL TABLE f USING fts5(x)"],
     "sql rewritten": ["PRAGMA writable_schema = ON", "UPDATE sqlite_schema SET sql = sql || ' ' WHERE name = 'blob'"],
     "sql as a blob": ["PRAGMA writable_schema = ON", "UPDATE sqlite_schema SET sql = CAST(sql AS BLOB) WHERE name = 'head'"],
-    "sql of 3 MB": ["PRAGMA writable_schema = ON", "UPDATE sqlite_schema SET sql = sql || printf('%3000000s', ' ') WHERE name = 'blob'"],
+    "sql of 3 MB": [
+        "PRAGMA writable_schema = ON",
+        "UPDATE sqlite_schema SET sql = sql || printf('%3000000s', ' ') WHERE name = 'blob'",
+    ],
     "root page elsewhere": ["PRAGMA writable_schema = ON", "UPDATE sqlite_schema SET rootpage = 1 WHERE name = 'blob'"],
     "root page shared": [
         "PRAGMA writable_schema = ON",
@@ -219,7 +229,7 @@ ROWS = {
     "id as text": ("UPDATE blob SET id = hex(id)", ()),
     "bad utf-8 as text": ("UPDATE blob SET bytes = CAST(x'ff' AS TEXT)", ()),
     "a row of 64 MiB beside": ("INSERT INTO blob VALUES (x'00', zeroblob(64 * 1024 * 1024))", ()),
-    "an id of 64 MiB": ("INSERT INTO blob VALUES (zeroblob(64 * 1024 * 1024), x'00')", ()),
+    "an id of 8 MiB": ("INSERT INTO blob VALUES (zeroblob(8 * 1024 * 1024), x'00')", ()),
 }
 
 
@@ -249,11 +259,12 @@ def test_a_row_that_claims_a_gigabyte_is_refused(furnished: VaultHome, judge: Ju
     assert judge(furnished.path).startswith("VaultCorrupt")
 
 
-def test_a_million_rows_beside_the_vault_do_not_slow_a_read(furnished: VaultHome) -> None:
+def test_many_rows_beside_the_vault_do_not_slow_a_read(furnished: VaultHome) -> None:
     db = sqlite3.connect(furnished.path, isolation_level=None)
     db.execute("PRAGMA synchronous = OFF")
     db.execute("BEGIN")
-    db.execute("WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200000) INSERT INTO blob SELECT randomblob(32), x'00' FROM n")
+    numbers = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200000)"
+    db.execute(f"{numbers} INSERT INTO blob SELECT randomblob(32), x'00' FROM n")
     db.execute("COMMIT")
     db.close()
     vault = furnished.open()
@@ -306,7 +317,8 @@ class Forge:
 
     def judge(self, *, top: tree.Node | None = None, **root: Any) -> KeyvaultError:
         """The error that listing, the log and verify give, whichever is first; each must be one of ours."""
-        made: Root = self.vault.root._replace(**({"top": top} if top else {}), **root)
+        made: Root = self.vault.root._replace(**root)
+        made = made._replace(top=top) if top else made
         ids = self.vault.store.ids()
         head = seal_head(self.header, self.keys, made)
         store = MemoryStore("forged", {**self.vault.store.get(ids), **self.blobs}, head)

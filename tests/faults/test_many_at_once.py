@@ -29,9 +29,7 @@ def test_fifty_processes_lose_no_increment_and_readers_never_fail(
         changes.edit(tx, "w/counter", {"note": "0"}, 1_790_000_000)
     pipe, read_pipe = Pipe(home.folder), Pipe(home.folder, "readers")
     readers = [forks.start(home, home.folder, read_pipe.path, call="faults.workers:read_on") for _ in range(READERS)]
-    writers = [
-        forks.start(home, home.folder, pipe.path, TIMES, call="faults.workers:increment") for _ in range(PROCESSES)
-    ]
+    writers = [forks.start(home, home.folder, pipe.path, TIMES, call="faults.workers:increment") for _ in range(PROCESSES)]
     for job in writers:
         ended = job.wait(300)
         assert ended.code == 0, ended.told

@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 import pexpect
 import pytest
-from vaults import COMMAND, VaultHome, add_key
-
 from faults import states
 from faults.forks import COUNT, DIE_BEFORE, STOP, Call, Fault, Forks
 from faults.pipes import Pipe
+from vaults import COMMAND, VaultHome, add_key
+
 from keyvault.core import clock
 from keyvault.core.errors import Forked, KeyvaultError, Replaced, RolledBack, StoreBusy, StoreFailed
 from keyvault.store.sqlite import SqliteStore

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import shutil
 import tempfile
 from typing import NamedTuple
@@ -18,11 +19,11 @@ from keyvault.vault import care, changes
 from keyvault.vault.care import SlotSecret
 from keyvault.vault.vault import Transaction
 
-REFS = [f"p{n}/default" for n in range(6)]
+MEMORY = "/dev/shm"  # thousands of commits, and none of them has to outlive the power
+REFS = [f"p{n}/default" for n in range(8)]
 PICKS = st.integers(0, 23)  # which key a rule is about; see VaultModel.pick
 # The long note makes records of some 8 KiB, so that a handful of keys splits the top page and purges fold it again.
 NOTES = ["", "note", "ä" * 2048]
-LONG = {"note": NOTES[2], "scopes": NOTES[2]}
 VALUES = st.sampled_from(["v", "other", "line\nends\r\n", "nul\0", "\U0001f511e\u0301", "x" * 3000]) | st.text(
     st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30
 )
@@ -44,7 +45,7 @@ class VaultModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.mkdtemp()
+        self.folder = tempfile.mkdtemp(dir=MEMORY if os.path.isdir(MEMORY) else None)
         self.home = VaultHome(self.folder)
         self.model: dict[str, Known] = {}
         self.purged = self.commits = self.steps = 0
@@ -55,7 +56,9 @@ class VaultModel(RuleBasedStateMachine):
         self.vault = self.home.create()
         self.commits = 1
         if full:
-            self.add_many(REFS, "first")
+            self.add_many(REFS[:6], "first")
+            for number in range(6):
+                self.edit(number, {}, "second")
 
     def teardown(self) -> None:
         if hasattr(self, "vault"):
@@ -78,10 +81,10 @@ class VaultModel(RuleBasedStateMachine):
             act(tx)  # type: ignore[operator]
         assert (self.vault.store.head(), self.vault.store.ids()) == before
 
-    def pick(self, number: int) -> str:
-        """A name: five times of six one that is taken, if there is one."""
-        taken = sorted(self.model)
-        return taken[number % len(taken)] if taken and number < 20 else REFS[number % 6]
+    def pick(self, number: int, *, deleted: bool = False) -> str:
+        """A name: five times of six a live key's (or a removed one's), if there is one."""
+        fitting = sorted(ref for ref, known in self.model.items() if known.deleted == deleted)
+        return fitting[number % len(fitting)] if fitting and number < 20 else REFS[number % len(REFS)]
 
     def live(self, ref: str) -> Known | None:
         known = self.model.get(ref)
@@ -89,7 +92,7 @@ class VaultModel(RuleBasedStateMachine):
 
     @rule(pick=PICKS, value=VALUES, details=DETAILS)
     def add(self, pick: int, value: str, details: dict[str, str]) -> None:
-        ref = REFS[pick % 6]
+        ref = REFS[pick % len(REFS)]
 
         def act(tx: Transaction) -> None:
             changes.add(tx, ref, {"": value}, {"variables": {"V": ""}, **details}, self.clock)  # type: ignore[typeddict-item]
@@ -97,7 +100,7 @@ class VaultModel(RuleBasedStateMachine):
         self.change("add", act, AlreadyExists if self.live(ref) else None)
         if not self.live(ref):
             values = (*(self.model[ref].values if ref in self.model else ()), value)
-            self.model[ref] = Known(values, len(values) - 1, **details)
+            self.model[ref] = Known(values, len(values) - 1, details["note"], details["scopes"])
 
     @rule(refs=st.lists(st.sampled_from(REFS), min_size=2, max_size=6, unique=True), value=VALUES)
     def add_many(self, refs: list[str], value: str) -> None:
@@ -105,14 +108,16 @@ class VaultModel(RuleBasedStateMachine):
 
         def act(tx: Transaction) -> None:
             for ref in refs:
-                changes.add(tx, ref, {"": value + ref}, {"variables": {"V": ""}, **LONG}, self.clock)
+                changes.add(
+                    tx, ref, {"": value + ref}, {"variables": {"V": ""}, "note": NOTES[2], "scopes": NOTES[2]}, self.clock
+                )
 
         taken = any(self.live(ref) for ref in refs)
         self.change("import", act, AlreadyExists if taken else None)
         if not taken:
             for ref in refs:
                 values = (*(self.model[ref].values if ref in self.model else ()), value + ref)
-                self.model[ref] = Known(values, len(values) - 1, **LONG)
+                self.model[ref] = Known(values, len(values) - 1, NOTES[2], NOTES[2])
 
     @rule(pick=PICKS, details=DETAILS, value=st.none() | VALUES)
     def edit(self, pick: int, details: dict[str, str], value: str | None) -> None:
@@ -162,7 +167,7 @@ class VaultModel(RuleBasedStateMachine):
 
     @rule(pick=PICKS)
     def bring_back(self, pick: int) -> None:
-        ref = self.pick(pick)
+        ref = self.pick(pick, deleted=True)
         refused = NotFound if ref not in self.model else AlreadyExists if self.live(ref) else None
         self.change("restore-key", lambda tx: changes.bring_back(tx, ref, self.clock), refused)
         if refused is None:
@@ -171,7 +176,8 @@ class VaultModel(RuleBasedStateMachine):
     @rule(pick=PICKS, number=st.none() | st.integers(0, 4))
     def roll_back(self, pick: int, number: int | None) -> None:
         ref = self.pick(pick)
-        known, refused, at = self.live(ref), None, 0
+        known, at = self.live(ref), 0
+        refused: type[KeyvaultError] | None = None
         if not known:
             refused = NotFound
         elif number is None:
@@ -187,7 +193,7 @@ class VaultModel(RuleBasedStateMachine):
 
     @rule(pick=PICKS)
     def purge(self, pick: int) -> None:
-        ref = self.pick(pick)
+        ref = self.pick(pick, deleted=True)
         refused = NotFound if ref not in self.model else AlreadyExists if self.live(ref) else None
         self.change("purge", lambda tx: changes.purge(tx, ref, self.clock), refused)
         if refused is None:
@@ -217,7 +223,7 @@ class VaultModel(RuleBasedStateMachine):
     @rule(pick=PICKS, value=VALUES)
     def change_from_a_second_handle(self, pick: int, value: str) -> None:
         """The first handle sees it with its next read."""
-        ref = REFS[pick % 6]
+        ref = REFS[pick % len(REFS)]
         first, self.vault = self.vault, self.home.open()
         before = copy.copy(self.model)
         self.add(pick, value, {"note": "", "scopes": ""})
@@ -273,6 +279,6 @@ class VaultModel(RuleBasedStateMachine):
 
 
 VaultModel.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestVaultModel = VaultModel.TestCase

@@ -58,6 +58,7 @@ _FRAGMENTS = [
     "#",
 ]
 _files = st.lists(st.sampled_from(_FRAGMENTS).map(lambda f: f if f.endswith("\n") else f + "\n"), max_size=6).map("".join)
+_VALUES = ["plain", "a b", "it's", "#"]
 _PARSE = """
 const texts = JSON.parse(require('fs').readFileSync(0, 'utf8'));
 const parsers = [require('dotenv').parse, require('util').parseEnv];
@@ -93,7 +94,7 @@ def _fuzz(programs: Programs, examples: int) -> int:
     merged_count = 0
 
     @settings(MANY, max_examples=examples)
-    @given(st.lists(st.tuples(_files, st.booleans()), min_size=100, max_size=100), st.sampled_from(["plain", "a b", "it's", "#"]))
+    @given(st.lists(st.tuples(_files, st.booleans()), min_size=100, max_size=100), st.sampled_from(_VALUES))
     def check(files: list[tuple[str, bool]], value: str) -> None:
         nonlocal merged_count
         befores, afters = [], []

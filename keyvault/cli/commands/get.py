@@ -33,7 +33,7 @@ def command(session: Session, ref: str, reveal: bool, copy: bool, field: str, nu
     key, values = vault.open_key(str(parse_ref(ref)), number)
     if field not in values:
         raise NotFound(f"{key.ref} has no field {escape(field[:40])}", f"keyvault show {key.ref}")
-    session.usage(vault).note([key.id], USED, clock.now())
+    usage = session.usage(vault)
     vault.store.close()
     if copy:
         from keyvault.cli import clipboard
@@ -42,3 +42,4 @@ def command(session: Session, ref: str, reveal: bool, copy: bool, field: str, nu
         terminal.tip(f"copied; the clipboard is cleared in {CLEAR_AFTER} s")
     else:
         render.out(values[field] + ("\n" if terminal.is_terminal(1) else ""))
+    usage.note([key.id], USED, clock.now())
