@@ -1,7 +1,5 @@
 """`env`, without click: this is what shells run when they start."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from keyvault.cli import render, terminal

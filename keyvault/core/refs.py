@@ -1,7 +1,5 @@
 """How people name a key: `provider/label`."""
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """What the environment says. The only reader of `os.environ`; passphrases are handed out once and forgotten."""
 
-from __future__ import annotations
-
 import os
 import sys
 from typing import NamedTuple

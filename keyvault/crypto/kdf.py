@@ -1,7 +1,5 @@
 """Argon2id (RFC 9106), with named parameters and limits that are checked before any memory is taken."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

@@ -10,8 +10,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from keyvault.environment.become import FAILED, RunFailed, become, not_started
 from keyvault.environment.redact import Redactor
-from keyvault.environment.run import FAILED, RunFailed, become, not_started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

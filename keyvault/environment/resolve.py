@@ -1,7 +1,5 @@
 """Which variables a shell or a child gets, and from which key."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 

@@ -1,14 +1,11 @@
 """What every format is: one statement a variable, exact or refused."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from keyvault.core.errors import NotCarried
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
     from keyvault.formats.lines import LineEditor
 
 
@@ -86,7 +83,7 @@ class Format:
         """
         return self.editor().merge(self, existing, pairs)
 
-    def editor(self) -> LineEditor:
+    def editor(self) -> "LineEditor":
         """How `merge` reads a file of this syntax."""
         raise NotImplementedError
 

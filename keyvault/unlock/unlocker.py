@@ -1,7 +1,5 @@
 """Which way to unlock is tried, in which order, and why one did not work."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -117,7 +115,7 @@ class Unlocker:
         raise AssertionError
 
 
-def keyring_item(vault_id: str, slot_id: str) -> Item:
+def keyring_item(vault_id: str, slot_id: str) -> "Item":
     """Where a slot's secret lies in the OS keyring."""
     from keyvault.store.os_keyring import Item
 

@@ -4,8 +4,6 @@ An anchor is written after a commit is durable: it may lag, never lead. Two smal
 id, and which vault lies at which path.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from typing import Any, NamedTuple

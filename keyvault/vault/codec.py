@@ -1,7 +1,5 @@
 """Bytes <-> head, pages and rows, as docs/format.md lays down. Every reader here takes bytes from a stranger."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn

@@ -4,8 +4,6 @@ The chain runs over the rows' plain text, so that a rekey can seal them anew and
 row holds a random commit id: two vaults that did the same things still have different chains.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """API keys as the vault keeps them: the record, its versions, their limits, and the record's one spelling."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Slots: the ways to unlock one vault key. LUKS's word and idea."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 from keyvault.core.errors import InvalidInput, NotFound, UnsupportedFormat, VaultCorrupt, WrongSecret

@@ -1,7 +1,5 @@
 """One state of a vault: the head and its parts, sealed and opened."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from keyvault.crypto.primitives import random_bytes, sha256

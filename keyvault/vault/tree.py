@@ -4,8 +4,6 @@ A node is a leaf exactly when its records take at most LEAF_LIMIT bytes, so one 
 its child by hash, size and count; the head names the top; so a page that is believed was written by the owner, for this place.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeVar, Union

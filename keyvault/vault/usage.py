@@ -1,7 +1,5 @@
 """When keys were last exported and last used: a hint of this machine, sealed, to the day, and no loss if lost."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from typing import NamedTuple

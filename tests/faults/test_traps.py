@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
-import pexpect
+import pexpect  # type: ignore[import-untyped]
 import pytest
 from faults import states
 from faults.forks import COUNT, DIE_BEFORE, STOP, Call, Fault, Forks
