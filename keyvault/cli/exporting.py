@@ -5,7 +5,7 @@ from typing import NamedTuple
 from keyvault.cli import render, terminal
 from keyvault.cli.exits import FAILED
 from keyvault.cli.session import Session
-from keyvault.core import clock
+from keyvault.core import clock, settings
 from keyvault.core.errors import InvalidInput, KeyvaultError
 from keyvault.core.text import mask
 from keyvault.environment.resolve import Resolved, resolve, variables_of
@@ -84,14 +84,23 @@ def _print(rendered: Rendered, form: Format) -> int:
     for note in rendered.notes:
         terminal.warn(note)
     failed = form.failure(FAILED) if rendered.refused and form.is_shell else ""
-    render.out(rendered.text + failed)
+    runner_file = settings.variable("GITHUB_ENV") if rendered.masks else None
+    render.out(rendered.masks + ("" if runner_file else rendered.text) + failed)
+    if runner_file:  # the runner reads variables from there, and from nowhere else
+        from keyvault.environment import export_file
+
+        export_file.append(runner_file, rendered.text)
     return FAILED if rendered.refused else 0
 
 
 def _write_file(request: Request, form: Format, resolved: Resolved) -> None:
     from keyvault.environment import export_file
 
-    export_file.write(request.output, form, resolved.variables)
+    rendered = export_file.merge(request.output, form, resolved.variables)
+    for note in rendered.notes:
+        terminal.warn(note)
+    render.out(rendered.masks)
+    export_file.write(request.output, rendered.text)
     if warning := export_file.git_warning(request.output):
         terminal.warn(warning)
     terminal.tip(f"wrote {len(resolved.variables)} variables to {request.output}")

@@ -8,26 +8,39 @@ from collections.abc import Sequence
 
 from keyvault.core.errors import InvalidInput, NotCarried, UnsafeFile
 from keyvault.core.text import escape
-from keyvault.formats.base import Format
+from keyvault.formats.base import Format, Rendered
 from keyvault.store.files import failure, write_private
 
 LARGEST_FILE = 4 * 1024 * 1024
 
 
-def write(path: str, form: Format, pairs: Sequence[tuple[str, str]]) -> None:
-    """Merge the variables into `path`, or create it, mode 0600, atomically.
+def merge(path: str, form: Format, pairs: Sequence[tuple[str, str]]) -> Rendered:
+    """What `path` should hold: its content, or nothing yet, with the variables assigned.
 
-    Raises NotCarried (nothing is written), InvalidInput for a file that cannot be merged, UnsafeFile, StoreFailed.
+    Raises NotCarried, InvalidInput for a file that cannot be merged, UnsafeFile, StoreFailed.
     """
-    path = os.path.abspath(path)
     if not form.is_file:
         raise InvalidInput(f"format {form.name} does not go into a file", "leave out -o, or choose another --format")
-    existing = _read(path)
-    rendered = form.merge(existing, pairs)
+    rendered = form.merge(_read(os.path.abspath(path)), pairs)
     if rendered.refused:
         refusal = rendered.refused[0]
         raise NotCarried(f"{refusal.variable} cannot be written as {form.name}: {refusal.reason}", "nothing was written")
-    write_private(path, rendered.text.encode())
+    return rendered
+
+
+def write(path: str, text: str) -> None:
+    """Put `text` in place of the file, mode 0600, atomically. Raises UnsafeFile, StoreFailed."""
+    write_private(os.path.abspath(path), text.encode())
+
+
+def append(path: str, text: str) -> None:
+    """Add to a file that somebody else made and reads, such as a CI runner's. Raises StoreFailed."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
+        with open(fd, "ab") as file:
+            file.write(text.encode())
+    except OSError as exc:
+        raise failure("write", path, exc) from exc
 
 
 def _read(path: str) -> str:

@@ -17,12 +17,12 @@ class Refusal(NamedTuple):
 
 
 class Rendered(NamedTuple):
-    """`text` holds every pair but the refused ones. `env_file`: text for the file that `$GITHUB_ENV` names (github-actions)."""
+    """`text` holds every pair but the refused ones. `masks` must be printed before anything else may show a value."""
 
     text: str
     refused: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
-    env_file: str = ""
+    masks: str = ""
 
 
 class Format:

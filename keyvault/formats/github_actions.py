@@ -1,9 +1,8 @@
 """GitHub Actions: masks for the log, and text for the file that `$GITHUB_ENV` names.
 
-The two go to different places, so `render` gives both: `text` is what the step must print (`::add-mask::`, one a line
-of a value, before anything else can print it), `env_file` is what must be appended to that file, afterwards. `merge`
-appends the same to a file of the caller's choice. The output is for a plain `run: keyvault env`, not for `eval`: a
-shell would take the mask lines for commands, and print them in its complaint.
+The two go to different places, so they come apart: `masks` is what the step must print first (`::add-mask::`, one a line
+of a value), `text` is what must be appended to that file, afterwards. The output is for a plain `run: keyvault env`, not
+for `eval`: a shell would take the mask lines for commands, and print them in its complaint.
 
 Sources: docs.github.com, "Workflow commands"; actions/runner, FileCommandManager.cs and ActionCommandManager.cs.
 """
@@ -48,11 +47,11 @@ class GithubActions(Format):
             masks += [_mask(line) for line in lines if len(line) >= _SHORTEST_MASK]
             if any(0 < len(line) < _SHORTEST_MASK for line in lines):
                 notes.append(f"{name} has a line of fewer than {_SHORTEST_MASK} characters, which is not masked in the log")
-        return Rendered("".join(masks), tuple(refused), tuple(notes), "".join(blocks))
+        return Rendered("".join(blocks), tuple(refused), tuple(notes), "".join(masks))
 
     def merge(self, existing: str, pairs: Sequence[tuple[str, str]]) -> Rendered:
         rendered = self.render(pairs)
-        return rendered._replace(text=appended(existing, rendered.env_file), env_file="")
+        return rendered._replace(text=appended(existing, rendered.text))
 
 
 def _mask(line: str) -> str:

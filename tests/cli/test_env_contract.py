@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -362,3 +363,24 @@ def test_eval_without_quotes_carries_every_value_in_a_folder_full_of_files(home:
         script = f"{take}; printenv OPENAI_API_KEY"
         assert shell(home, [programs[name], "-c"], script) == nasty + "\n", name
     assert not os.path.exists(home.folder + "/pwned")
+
+
+def test_github_actions_masks_every_line_first_and_then_fills_the_runners_file(home: VaultHome, tmp_path: Path) -> None:
+    pem = "-----BEGIN KEY-----\nabcdef012345\n-----END KEY-----"
+    put(home, ("openai/default", "OPENAI_API_KEY", "sk-0123456789"), ("custom/pem", "MY_PEM", pem))
+    runner_file = tmp_path / "runner_env"
+    runner_file.write_text("BEFORE=1\n")
+    done = home.run("env", "--format", "github-actions", env={"GITHUB_ENV": str(runner_file)})
+    masks = [f"::add-mask::{line}" for line in [*pem.split("\n"), "sk-0123456789"]]
+    assert done.stdout.decode().splitlines() == masks
+    lines = runner_file.read_text().splitlines()
+    assert lines[0] == "BEFORE=1"
+    name, _, delimiter = lines[1].partition("<<")
+    assert (name, lines[2:5], lines[5]) == ("MY_PEM", pem.split("\n"), delimiter)
+    assert len(delimiter) > 30
+    apart = home.run("env", "--format", "github-actions").stdout.decode().splitlines()
+    assert apart[:4] == masks
+    assert apart[4].startswith("MY_PEM<<")
+    to_file = home.run("env", "--format", "github-actions", "-o", str(tmp_path / "other"))
+    assert to_file.stdout.decode().splitlines() == masks
+    home.run("env", "--format", "github-actions", env={"GITHUB_ENV": str(tmp_path / "missing")}, code=1)

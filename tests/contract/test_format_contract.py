@@ -40,7 +40,7 @@ def test_a_refusal_leaves_the_others_and_never_holds_the_value(name: str, dialec
     form = load(name, dialect)
     hard = [CANARY + value for value in NASTY + BIG] + [value + CANARY for value in NASTY]
     rendered = form.render([*named(hard), ("KV_LAST", "plain")])
-    assert "KV_LAST" in rendered.text + rendered.env_file
+    assert "KV_LAST" in rendered.text
     for refusal in rendered.refused:
         assert refusal.reason
         assert CANARY not in refusal.reason

@@ -434,6 +434,9 @@ JOURNAL = [
     Vector("journal row after none", "rows", in_row(3, previous=0), "journal"),
     Vector("journal row after itself", "rows", in_row(3, previous=3), "journal"),
     Vector("journal row that names no row before", "row", lambda before, seq: NO_ID if seq == 3 else before, "journal"),
+    Vector(
+        "first journal row that names a row before", "row", lambda before, seq: sha(b"x") if seq == 1 else before, "journal"
+    ),
     Vector("journal row that names another blob", "row", lambda before, seq: sha(b"x") if seq == 3 else before, "missing-blob"),
     Vector("journal row with a wrong time", "rows", in_row(3, at="now"), "journal"),
     Vector("journal row with a wrong commit", "rows", in_row(3, commit="x"), "journal"),
@@ -442,6 +445,15 @@ JOURNAL = [
     Vector("journal row that abandons nothing", "rows", in_row(3, abandoned=None), "journal"),
     Vector("journal row's padding not zero", "framed", only("journal", flip(-1)), "padding"),
 ]
+
+
+def replayed_page(blobs: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """An older page of the same place, key and size under the id of the present one."""
+    older = Forge("record", in_record(note="older one"))
+    top = older.plant(sorted(older.filed(record) for record in older.records()), b"")
+    present = max(blobs, key=lambda blob_id: len(blobs[blob_id]))
+    assert len(older.blobs[top.id]) == len(blobs[present])
+    return {**blobs, present: older.blobs[top.id]}
 
 
 def sql(*words: str) -> Callable[[sqlite3.Connection], None]:
@@ -510,6 +522,7 @@ STORE = [
     Vector("a blob without use", "blobs", lambda blobs: {**blobs, sha(b"keyvault/1/blob\0", b"x"): b"x"}, "orphan"),
     Vector("a row of 5 MiB", "db", bulk, "orphan"),
     Vector("a head of 5 MiB", "head", lambda head: head + bytes(5 << 20), "schema"),
+    Vector("an older page in place of the present one", "blobs", replayed_page, "blob-id"),
     Vector("no blobs", "blobs", lambda blobs: {}, "missing-blob"),
     Vector(
         "blob with another's content",

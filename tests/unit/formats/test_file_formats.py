@@ -20,7 +20,7 @@ def _carried(name: str, these: list[str]) -> tuple[str, dict[str, str], set[str]
     rendered = load(name).render(named(these))
     refused = {refusal.variable for refusal in rendered.refused}
     pairs = {variable: value for variable, value in named(these) if variable not in refused}
-    return rendered.text or rendered.env_file, pairs, {value for variable, value in named(these) if variable in refused}
+    return rendered.text, pairs, {value for variable, value in named(these) if variable in refused}
 
 
 @settings(max_examples=100, deadline=None)
@@ -53,7 +53,7 @@ def test_github_reads_any_value_exactly_on_every_runner(these: list[str]) -> Non
     rendered = form.render(named(these + NASTY + BIG))
     refused = {refusal.variable for refusal in rendered.refused}
     expected = {variable: value for variable, value in named(these + NASTY + BIG) if variable not in refused}
-    assert github(rendered.env_file, windows=False) == github(rendered.env_file, windows=True) == expected
+    assert github(rendered.text, windows=False) == github(rendered.text, windows=True) == expected
     assert all(value.endswith("\r") for variable, value in named(these + NASTY + BIG) if variable in refused)
 
 
@@ -63,7 +63,7 @@ def test_github_masks_every_line_that_is_long_enough_and_tells_of_the_others(the
     rendered = load("github-actions").render(named(these))
     refused = {refusal.variable for refusal in rendered.refused}
     masked = set()
-    for command in rendered.text.split("\n")[:-1]:
+    for command in rendered.masks.split("\n")[:-1]:
         assert command.startswith("::add-mask::")
         assert "\r" not in command
         masked.add(command.removeprefix("::add-mask::").replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%"))
