@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from vectors.forge import EMPTY, KEY_FILE, MAGIC, TIME, VAULT_ID, Forge, anchor, chains, name, unchanged
+from vectors.forge import EMPTY, KEY_FILE, MAGIC, SECRETS, TIME, VAULT_ID, Forge, anchor, chains, name, unchanged
 from vectors.second_reader import NO_ID, PASSPHRASE, Keys, Node, canonical, sha
 
 from keyvault.core.errors import (
@@ -449,7 +449,9 @@ JOURNAL = [
 
 def replayed_page(blobs: dict[bytes, bytes]) -> dict[bytes, bytes]:
     """An older page of the same place, key and size under the id of the present one."""
-    older = Forge("record", in_record(note="older one"))
+    older = Forge("record", in_record(note="older ones"))
+    for kind, secret in SECRETS.items():
+        older.slot(kind, secret)  # so that the values are sealed as in the present vault, and the older page's are all there
     top = older.plant(sorted(older.filed(record) for record in older.records()), b"")
     present = max(blobs, key=lambda blob_id: len(blobs[blob_id]))
     assert len(older.blobs[top.id]) == len(blobs[present])
