@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from keyvault.core.errors import InvalidInput, NotCarried, UnsafeFile
 from keyvault.core.text import escape
 from keyvault.formats.base import Format, Rendered
-from keyvault.store.files import failure, write_private
+from keyvault.store.files import failure, sync_folder, write_private
 
 LARGEST_FILE = 4 * 1024 * 1024
 
@@ -30,7 +30,9 @@ def merge(path: str, form: Format, pairs: Sequence[tuple[str, str]]) -> Rendered
 
 def write(path: str, text: str) -> None:
     """Put `text` in place of the file, mode 0600, atomically. Raises UnsafeFile, StoreFailed."""
-    write_private(os.path.abspath(path), text.encode())
+    path = os.path.abspath(path)
+    write_private(path, text.encode())
+    sync_folder(os.path.dirname(path))
 
 
 def append(path: str, text: str) -> None:

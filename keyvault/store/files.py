@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -149,6 +150,7 @@ def _write_all(fd: int, data: bytes) -> None:
 @contextmanager
 def new_private_file(path: str) -> Iterator[int]:
     """A file descriptor of a new 0600 file beside `path`, which takes its name when the block ends well."""
+    _remove_leftovers(path)
     temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.urandom(6).hex()}.new")
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, 0o600)
@@ -167,6 +169,20 @@ def new_private_file(path: str) -> Iterator[int]:
         if isinstance(exc, OSError) and not isinstance(exc, KeyvaultError):
             raise failure("write", path, exc) from exc
         raise
+
+
+def _remove_leftovers(path: str) -> None:
+    """What a killed writer of this file left behind; it may hold values. A living one needs no quarter of an hour."""
+    folder, name = os.path.split(path)
+    try:
+        with os.scandir(folder or ".") as entries:
+            for entry in entries:
+                if entry.name.startswith(f".{name}.") and entry.name.endswith(".new"):
+                    info = entry.stat(follow_symlinks=False)
+                    if stat.S_ISREG(info.st_mode) and info.st_mtime < time.time() - 900:
+                        remove_quietly(entry.path)
+    except OSError:
+        return  # the write that follows will say what is wrong
 
 
 def sync_folder(path: str) -> None:

@@ -12,6 +12,9 @@ from keyvault.crypto.primitives import random_bytes
 from keyvault.vault.keys import MOST_FIELDS, VALUE_FIELD, ApiKey, Version, check_text
 from keyvault.vault.vault import Transaction
 
+# Ids kept of a live key's purged versions: a merge need not know older ones, and the record must not fill up.
+MOST_PURGED = 32
+
 
 class Details(TypedDict, total=False):
     """What a person may say about a key; see ApiKey for the meanings."""
@@ -41,9 +44,10 @@ def add(tx: Transaction, ref: str, values: dict[str, str], details: Details, at:
         )
     key_id = before.id if before else random_bytes(16).hex()
     version = tx.add_value(key_id, values, at)
-    versions = (*(before.versions if before else ()), version)
-    revision = _next_revision(before.revision if before else (0, ""))
-    key = ApiKey(key_id, ref, {}, versions, version.id, at, at, revision)._replace(**_checked(details, values))
+    key = ApiKey(key_id, ref, {}, (version,), version.id, at, at, _next_revision((0, "")))._replace(**_checked(details, values))
+    if before:
+        revision, versions = _next_revision(before.revision), (*before.versions, version)
+        key = key._replace(revision=revision, versions=versions, forgotten=before.forgotten)
     tx.put(key)
     return key
 
@@ -90,11 +94,11 @@ def bring_back(tx: Transaction, ref: str, at: int) -> ApiKey:
 def roll_back(tx: Transaction, ref: str, number: int | None, at: int) -> tuple[ApiKey, int]:
     """Make an earlier value current again: version `number`, or the one before the current. Raises NotFound."""
     key = tx.get(str(parse_ref(ref)))
-    present = key.versions.index(key.value) + 1
     if number is None:
-        number = next((n for n in range(present - 1, 0, -1) if key.versions[n - 1].blob), 0)
-        if not number:
+        earlier = [v for v in key.versions[: key.versions.index(key.value)] if v.blob]
+        if not earlier:
             raise NotFound(f"{key.ref} has no earlier value", f"keyvault history {key.ref}")
+        number = key.number(earlier[-1])
     version = key.version(number)
     if version.id == key.current:
         raise AlreadyExists(f"version {number} of {key.ref} is the current one", f"keyvault history {key.ref}")
@@ -117,7 +121,8 @@ def purge(tx: Transaction, ref: str, at: int, *, versions_only: bool = False) ->
         raise tx.vault.no_such_key(ref)
     if versions_only:
         kept = tuple(v if v.id == key.current else _without_value(tx, v) for v in key.versions)
-        _put(tx, key._replace(versions=kept), at)
+        surplus = max(0, next(n for n, v in enumerate(kept) if v.blob) - MOST_PURGED)
+        _put(tx, key._replace(versions=kept[surplus:], forgotten=key.forgotten + surplus), at)
         return sum(1 for old, new in zip(key.versions, kept, strict=True) if old != new)
     if key.live:
         raise AlreadyExists(

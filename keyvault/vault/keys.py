@@ -29,7 +29,8 @@ class ApiKey(NamedTuple):
 
     `variables` maps an environment variable to a field; `fields` tells which fields beside the main value there are, and
     whether each is secret. `created` is None where the vendor's date is unknown; `added` is when the vault got it.
-    `extra` keeps what a later keyvault wrote and this one does not know.
+    `forgotten` counts purged versions at the beginning that are not listed any more. `extra` keeps what a later keyvault
+    wrote and this one does not know.
     """
 
     id: str
@@ -51,6 +52,7 @@ class ApiKey(NamedTuple):
     vendor_id: str = ""
     scopes: str = ""
     auto: bool = True
+    forgotten: int = 0
     deleted: int | None = None
     purged: int | None = None
     extra: Mapping[str, Any] = {}
@@ -76,13 +78,18 @@ class ApiKey(NamedTuple):
         """The current version."""
         return next(v for v in self.versions if v.id == self.current)
 
+    def number(self, version: Version) -> int:
+        """The number by which people know a version: from 1, in order."""
+        return self.forgotten + self.versions.index(version) + 1
+
     def version(self, number: int) -> Version:
-        """Version `number` as people count: from 1, in order. Raises NotFound."""
-        if not 0 < number <= len(self.versions):
+        """The version of that number. Raises NotFound."""
+        place = number - self.forgotten - 1
+        if number < 1 or place >= len(self.versions):
             raise NotFound(f"{self.ref} has no version {number}", f"keyvault history {self.ref}")
-        if not self.versions[number - 1].blob:
+        if place < 0 or not self.versions[place].blob:
             raise NotFound(f"version {number} of {self.ref} was purged", f"keyvault history {self.ref}")
-        return self.versions[number - 1]
+        return self.versions[place]
 
 
 # Optional fields, by type, with the default that is not written down. Spelled once, read and written from here.
@@ -98,6 +105,7 @@ _OPTIONAL: dict[str, tuple[type, Any]] = {
     "vendor_id": (str, ""),
     "scopes": (str, ""),
     "auto": (bool, True),
+    "forgotten": (int, 0),
     "deleted": (int, None),
 }
 _IS_ID, _IS_BLOB, _IS_FINGERPRINT = is_hex(16), is_hex(32), is_hex(8)

@@ -255,7 +255,7 @@ class Vault:
             try:
                 return self._load_once(head)
             except _Missing:
-                if self.store.head() == before:
+                if head or self.store.head() == before:
                     raise
 
     def _load_once(self, head: bytes | None) -> State:

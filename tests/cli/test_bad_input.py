@@ -457,8 +457,16 @@ def test_a_clock_that_went_back_loses_nothing_and_makes_no_negative_ages(tmp_pat
     add_key(vault, "openai/default", "value-of-openai", "OPENAI_API_KEY", at=later)
     vault.store.close()
     home.run("edit", "openai", "--value", "--stdin", stdin=b"newer")
-    home.run("add", "groq", "--stdin", "--created", rfc3339(later), stdin=b"x")
     rows = [line.split() for line in home.run("list").stdout.decode().splitlines()[1:]]
-    assert [row[:2] for row in rows] == [["groq/default", "0d"], ["openai/default", "0d"]]
+    assert [row[:2] for row in rows] == [["openai/default", "0d"]]
     assert home.run("get", "openai", "--reveal").stdout == b"newer"
     home.run("verify")
+
+
+def test_a_key_made_in_the_future_is_a_slip_of_the_hand(tmp_path: os.PathLike[str]) -> None:
+    home = VaultHome(str(tmp_path))
+    home.create().store.close()
+    later = rfc3339(now() + 10 * 86_400)
+    done = home.run("add", "groq", "--stdin", "--created", later, stdin=b"x", code=2)
+    assert b"--created lies in the future" in done.stderr
+    home.run("add", "groq", "--stdin", "--created", rfc3339(now() + 3600), stdin=b"x")

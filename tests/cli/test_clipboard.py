@@ -73,7 +73,7 @@ def test_the_clipboard_is_cleared_only_if_the_value_is_still_there(
 ) -> None:
     environment = {**os.environ, "DISPLAY": display}
     holder = subprocess.Popen(
-        [sys.executable, "-P", "-m", "keyvault.cli.clipboard", "2"],
+        [sys.executable, "-P", "-m", "keyvault.cli.clipboard", "1"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment,
@@ -84,7 +84,6 @@ def test_the_clipboard_is_cleared_only_if_the_value_is_still_there(
         holder.stdin.write(VALUE.encode())
         holder.stdin.close()
         assert holder.stdout.readline() == b"copied\n"
-    assert clipboard(programs, display) == VALUE
     if meanwhile is not None:
         copy = [programs["xclip"], "-selection", "clipboard"]
         subprocess.run(copy, input=meanwhile.encode(), env=environment, check=True, timeout=10)

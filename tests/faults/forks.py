@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -85,6 +86,7 @@ class Forks:
         self.shim = shim
         self._scratch = tempfile.mkdtemp(prefix="keyvault-forks-", dir=os.path.dirname(shim))
         self._jobs = 0
+        self._alive: set[int] = set()
         self._server = subprocess.Popen(
             [sys.executable, os.path.join(HERE, "fork_server.py")],
             stdin=subprocess.PIPE,
@@ -128,6 +130,7 @@ class Forks:
                 "uid": uid,
             }
         )
+        self._alive.add(int(answer["pid"]))
         return Job(self, int(answer["pid"]), base)
 
     def run(self, home: VaultHome, *words: str, **options: Any) -> Done:
@@ -146,10 +149,15 @@ class Forks:
 
     def wait_for(self, pid: int, seconds: float) -> dict[str, Any]:
         """Ask the server for the end of a child of its own."""
-        return self._ask({"wait": pid, "seconds": seconds})
+        answer = self._ask({"wait": pid, "seconds": seconds})
+        if answer["code"] is not None:
+            self._alive.discard(pid)
+        return answer
 
     def close(self) -> None:
-        """End the server."""
+        """End the server, and what a failed test left behind."""
+        for pid in self._alive:
+            kill_group(pid, signal.SIGKILL)
         assert self._server.stdin
         assert self._server.stdout
         self._server.stdin.close()
@@ -182,10 +190,7 @@ class Job:
 
     def kill(self, number: int) -> None:
         """Send a signal to the process and what it started."""
-        try:
-            os.killpg(self.pid, number)
-        except ProcessLookupError:
-            os.kill(self.pid, number)  # just forked, and not the leader of a group yet
+        kill_group(self.pid, number)
 
     def _read(self, suffix: str) -> bytes:
         try:
@@ -193,6 +198,14 @@ class Job:
                 return file.read()
         except FileNotFoundError:
             return b""
+
+
+def kill_group(pid: int, number: int) -> None:
+    """Send a signal to a process that was not waited for, and to its group."""
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        os.kill(pid, number)  # just forked, and not the leader of a group yet
 
 
 def real_environment(home: VaultHome, shim: str, fault: Fault, at: int, report: str) -> dict[str, str]:

@@ -25,12 +25,12 @@ def command(session: Session, ref: str, as_json: bool) -> None:
         raise vault.no_such_key(name)
     versions = [
         {
-            "version": number,
+            "version": key.number(version),
             "stored": clock.rfc3339(version.at),
             "fingerprint": version.fingerprint or None,
             "state": "purged" if not version.blob else "current" if version.id == key.current else "earlier",
         }
-        for number, version in enumerate(key.versions, 1)
+        for version in key.versions
     ]
     if as_json:
         render.json_out({"ref": key.ref, "versions": versions})

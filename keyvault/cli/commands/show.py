@@ -29,12 +29,12 @@ def command(session: Session, ref: str, as_json: bool) -> None:
         plain = {name: values[name] for name, secret in key.fields.items() if not secret}
         render.json_out(as_dict(key, used) | {"plain_fields": plain})
         return
-    number = key.versions.index(key.value) + 1
+    number, newest = key.number(key.value), key.number(key.versions[-1])
     rows = [
         ("key", key.ref),
         (
             "value",
-            f"{mask(values[VALUE_FIELD])}  (version {number} of {len(key.versions)}, fingerprint {key.value.fingerprint})",
+            f"{mask(values[VALUE_FIELD])}  (version {number} of {newest}, fingerprint {key.value.fingerprint})",
         ),
         *((f"field {name}", mask(values[name]) if secret else escape(values[name])) for name, secret in key.fields.items()),
         *(("variable", f"{variable}{f' = field {field}' if field else ''}") for variable, field in key.variables.items()),
