@@ -222,10 +222,10 @@ def replace_store(path: str, content: Callable[[], tuple[Mapping[bytes, bytes], 
 
 
 def put_aside(path: str) -> str:
-    """Give a store that cannot be read another name, and return that. Raises StoreFailed."""
+    """Give a store that must not be written into another name, and return that. Raises StoreFailed."""
     with WritersQueue(path + ".lock").turn():
         for number in range(1, 1000):
-            aside = f"{path}.damaged-{number}"
+            aside = f"{path}.aside-{number}"
             if not os.path.lexists(aside):
                 try:
                     os.rename(path, aside)
@@ -234,7 +234,7 @@ def put_aside(path: str) -> str:
                 except OSError as exc:
                     raise failure("rename", path, exc) from exc
                 return aside
-    raise StoreFailed(f"too many damaged files beside {escape(path)}", "move them elsewhere")
+    raise StoreFailed(f"too many files were put aside beside {escape(path)}", "move them elsewhere")
 
 
 def _refuse_leftover_journal(path: str) -> None:

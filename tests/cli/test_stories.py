@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -568,3 +569,20 @@ def test_a_bare_keyvault_prints_its_help(home: VaultHome) -> None:
     bare, asked = home.run(), home.run("--help")
     assert bare.stdout == asked.stdout
     assert b"restore-key" in bare.stdout
+
+
+def test_restore_over_another_vault_keeps_that_one_aside(tmp_path: Path) -> None:
+    first, second = VaultHome(str(tmp_path / "a")), VaultHome(str(tmp_path / "b"))
+    for home, value in ((first, "of-the-first"), (second, "of-the-second")):
+        os.mkdir(home.folder)
+        add_key(home.create(), "openai/default", value)
+    first.run("backup", "copy")
+    copy = os.path.join(first.folder, "copy")
+    opens_first = {"KEYVAULT_KEY_FILE": first.key_file}
+    done = second.run("restore", "--yes", copy, env=opens_first)
+    aside = second.path + ".aside-1"
+    assert aside.encode() in done.stderr
+    assert second.run("get", "openai", "--reveal", env=opens_first).stdout == b"of-the-first"
+    second.run("verify", env=opens_first)
+    second.run("restore", "--yes", aside)
+    assert second.run("get", "openai", "--reveal").stdout == b"of-the-second"

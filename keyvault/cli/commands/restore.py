@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import click
 
@@ -13,12 +14,15 @@ from keyvault.core import clock
 from keyvault.core.errors import UnsupportedFormat, VaultCorrupt
 from keyvault.core.text import escape
 from keyvault.store.memory import MemoryStore
-from keyvault.store.sqlite import create_store, open_copy, put_aside, replace_store
+from keyvault.store.sqlite import create_store, open_copy, open_store, put_aside, replace_store
 from keyvault.unlock.harden import harden_process
 from keyvault.vault import care
 from keyvault.vault.anchor import Anchors
 from keyvault.vault.care import Undone
+from keyvault.vault.codec import decode_header, split_head
 from keyvault.vault.vault import Vault
+
+Content = Callable[[], tuple[dict[bytes, bytes], bytes]]
 
 
 @click.command()
@@ -66,17 +70,28 @@ def _from_backup(session: Session, path: str, *, yes: bool) -> None:
             care.go_on_from(vault, care.what_is_undone(vault))
         return memory.get(memory.ids()), memory.head()
 
+    if os.path.lexists(settings.vault_path) and not _written_into(session, vault, content, yes=yes):
+        terminal.warn(f"the old file is kept as {escape(put_aside(settings.vault_path))}")
     if not os.path.lexists(settings.vault_path):
         create_store(settings.vault_path, *content())
-    else:
-        try:
-            replace_store(settings.vault_path, content)
-        except (VaultCorrupt, UnsupportedFormat) as exc:
-            session.confirm(f"the present vault cannot be written into ({exc.message}); put its file aside?", yes=yes)
-            aside = put_aside(settings.vault_path)
-            terminal.warn(f"the old file is kept as {escape(aside)}")
-            create_store(settings.vault_path, *content())
     _remember(vault, settings.vault_path)
+
+
+def _written_into(session: Session, vault: Vault, content: Content, *, yes: bool) -> bool:
+    """Put the content into the file that is there, or agree with the person that this file is put aside instead."""
+    path = session.settings.vault_path
+    try:
+        there = open_store(path)
+        there_id = decode_header(split_head(there.head())[0]).vault_id
+        there.close()
+        if there_id == vault.header.vault_id:
+            replace_store(path, content)
+            return True
+        why = "another vault is there now"
+    except (VaultCorrupt, UnsupportedFormat) as exc:
+        why = f"the present vault cannot be written into ({exc.message})"
+    session.confirm(f"{why}; put its file aside?", yes=yes)
+    return False
 
 
 def _confirm(session: Session, undone: Undone, what: str, *, yes: bool) -> None:
