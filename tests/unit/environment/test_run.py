@@ -222,7 +222,8 @@ def test_signals_are_as_they_were(masked: bool) -> None:
     # cat is no Python: it changes nothing itself.
     def signals(prefix: tuple[str, ...] = ()) -> list[int]:
         out = finish(start("cat", "/proc/self/status", masked=masked, prefix=prefix))[1].decode()
-        return [int(bits, 16) for bits in re.findall(r"^Sig(?:Blk|Ign|Cgt):\s+(\w+)", out, re.MULTILINE)]
+        of_libc = 0b11 << 31  # 32 and 33: posix_spawn of some glibc leaves them ignored, whoever calls it
+        return [int(bits, 16) & ~of_libc for bits in re.findall(r"^Sig(?:Blk|Ign|Cgt):\s+(\w+)", out, re.MULTILINE)]
 
     assert signals() == [0, 0, 0]
     names = ("SIGHUP", "SIGINT", "SIGCHLD", "SIGUSR1")
