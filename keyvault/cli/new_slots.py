@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from keyvault.cli import terminal
 from keyvault.cli.session import Session
 from keyvault.core.errors import AlreadyExists, InvalidInput, KeyvaultError, Locked, Unreachable
+from keyvault.core.settings import absolute
 from keyvault.core.text import escape
 from keyvault.crypto.kdf import STANDARD, STRONG
 from keyvault.store import os_keyring
@@ -48,8 +49,8 @@ def forget_keyring(vault_id: str, slot_id: str) -> None:
 
 def new_key_file(session: Session, path: str, *, insist: bool) -> SlotSecret:
     """A new key file. Raises InvalidInput beside the vault without insisting, AlreadyExists, StoreFailed."""
-    path = os.path.abspath(path or session.settings.key_file or "")
-    if path == os.path.abspath(""):
+    path = absolute(path or session.settings.key_file or "")
+    if path == absolute(""):
         raise InvalidInput("where shall the key file be?", "add --key-file FILE, or set KEYVAULT_KEY_FILE")
     beside = os.path.realpath(path).startswith(os.path.realpath(session.settings.home) + os.sep)
     if beside and not insist:

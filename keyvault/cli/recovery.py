@@ -7,6 +7,7 @@ import secrets
 from keyvault.cli import terminal
 from keyvault.cli.session import Session
 from keyvault.core.errors import AlreadyExists, InvalidInput, KeyvaultError
+from keyvault.core.settings import absolute
 from keyvault.core.text import escape
 from keyvault.store.files import create_private
 from keyvault.unlock import recovery
@@ -38,7 +39,7 @@ def new_slot(session: Session, file: str | None, *, none: bool) -> SlotSecret | 
 def _write(session: Session, path: str, code: str) -> None:
     import os
 
-    path = os.path.abspath(path)
+    path = absolute(path)
     if os.path.lexists(path):
         raise AlreadyExists(f"{escape(path)} exists", "choose another --recovery-file")
     create_private(path, f"{code}\n".encode())

@@ -13,6 +13,8 @@ from keyvault.core.text import is_unsafe
 
 def out(text: str) -> None:
     """Exactly this text, as UTF-8. Raises StoreFailed when it cannot be written; a closed pipe ends the process quietly."""
+    if sys.stdout is None:
+        raise StoreFailed("cannot write the output: standard output is closed", "see where the output goes")
     try:
         stream = sys.stdout.buffer
         stream.write(text.encode())

@@ -41,9 +41,9 @@ def load() -> Settings:
     resolved_state = state or (os.path.join(home, "state") if home else _default_folder("state"))
     resolved_home = home or _default_folder("data")
     return Settings(
-        home=os.path.abspath(resolved_home),
-        state=os.path.abspath(resolved_state),
-        state_beside_vault=os.path.abspath(resolved_state).startswith(os.path.abspath(resolved_home) + os.sep),
+        home=absolute(resolved_home),
+        state=absolute(resolved_state),
+        state_beside_vault=absolute(resolved_state).startswith(absolute(resolved_home) + os.sep),
         passphrase=Secret(passphrase) if passphrase else None,
         passphrase_file=env.get("KEYVAULT_PASSPHRASE_FILE", ""),
         passphrase_fd=int(fd) if fd else None,
@@ -63,11 +63,12 @@ def _default_folder(kind: str) -> str:
     return {"data": platformdirs.user_data_dir, "state": platformdirs.user_state_dir}[kind]("keyvault", appauthor=False)
 
 
-def config_folder() -> str:
-    """Where the user's own settings and providers live."""
-    import platformdirs
-
-    return platformdirs.user_config_dir("keyvault", appauthor=False)
+def absolute(path: str) -> str:
+    """`path` from the root on. Raises InvalidInput for a relative one in a folder that is gone."""
+    try:
+        return os.path.abspath(path)
+    except OSError as exc:
+        raise InvalidInput("the current folder does not exist any more", "cd to another one, and run this again") from exc
 
 
 def variable(name: str) -> str | None:

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Sequence
 
 from keyvault.core.errors import InvalidInput, NotCarried, UnsafeFile
+from keyvault.core.settings import absolute
 from keyvault.core.text import escape
 from keyvault.formats.base import Format, Rendered
 from keyvault.store.files import failure, sync_folder, write_private
@@ -21,7 +22,7 @@ def merge(path: str, form: Format, pairs: Sequence[tuple[str, str]]) -> Rendered
     """
     if not form.is_file:
         raise InvalidInput(f"format {form.name} does not go into a file", "leave out -o, or choose another --format")
-    rendered = form.merge(_read(os.path.abspath(path)), pairs)
+    rendered = form.merge(_read(absolute(path)), pairs)
     if rendered.refused:
         refusal = rendered.refused[0]
         raise NotCarried(f"{refusal.variable} cannot be written as {form.name}: {refusal.reason}", "nothing was written")
@@ -30,7 +31,7 @@ def merge(path: str, form: Format, pairs: Sequence[tuple[str, str]]) -> Rendered
 
 def write(path: str, text: str) -> None:
     """Put `text` in place of the file, mode 0600, atomically. Raises UnsafeFile, StoreFailed."""
-    path = os.path.abspath(path)
+    path = absolute(path)
     write_private(path, text.encode())
     sync_folder(os.path.dirname(path))
 
@@ -66,7 +67,7 @@ def _read(path: str) -> str:
 
 def git_warning(path: str) -> str:
     """A warning if `path` lies in a git worktree that does not ignore it, else an empty string."""
-    folder = os.path.dirname(os.path.abspath(path))
+    folder = os.path.dirname(absolute(path))
     above = folder
     while not os.path.lexists(os.path.join(above, ".git")):
         if above == os.path.dirname(above):

@@ -6,6 +6,7 @@ import os
 import re
 
 from keyvault.core.errors import AlreadyExists, NotFound, WrongSecret
+from keyvault.core.settings import absolute
 from keyvault.core.text import escape
 from keyvault.store.files import create_private, make_private_folder, read_private
 
@@ -28,7 +29,7 @@ def write(path: str, secret: bytes) -> None:
     """Make a new key file, mode 0600. Raises AlreadyExists, StoreFailed, UnsafeFile."""
     if os.path.lexists(path):
         raise AlreadyExists(f"{escape(path)} exists", "choose another place for the key file")
-    folder = os.path.dirname(os.path.abspath(path))
+    folder = os.path.dirname(absolute(path))
     if not os.path.isdir(folder):
         make_private_folder(folder)
-    create_private(os.path.abspath(path), f"{_PREFIX}{secret.hex()}\n".encode())
+    create_private(absolute(path), f"{_PREFIX}{secret.hex()}\n".encode())

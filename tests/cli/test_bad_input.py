@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
+import subprocess
 import time
 from collections.abc import Iterator
 
@@ -470,3 +472,24 @@ def test_a_key_made_in_the_future_is_a_slip_of_the_hand(tmp_path: os.PathLike[st
     done = home.run("add", "groq", "--stdin", "--created", later, stdin=b"x", code=2)
     assert b"--created lies in the future" in done.stderr
     home.run("add", "groq", "--stdin", "--created", rfc3339(now() + 3600), stdin=b"x")
+
+
+@pytest.mark.parametrize("words", ["list", "env --format bash", "--version", "get openai --reveal", "show openai"])
+def test_a_closed_or_full_output_is_one_clear_line(home: VaultHome, words: str) -> None:
+    command = " ".join(map(shlex.quote, COMMAND))
+    for where in (">&-", ">/dev/full"):
+        script = f"{command} {words} {where}"
+        done = subprocess.run(["bash", "-c", script], env=home.environment, capture_output=True, timeout=60, check=False)
+        assert done.returncode == 1
+        assert done.stderr.count(b"keyvault: error: cannot write the output: ") == 1
+        assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", ["backup copy", "env --format dotenv -o .env"])
+def test_a_folder_that_is_gone_is_one_clear_line(home: VaultHome, tmp_path: os.PathLike[str], words: str) -> None:
+    command = " ".join(map(shlex.quote, COMMAND))
+    script = f"mkdir gone && cd gone && rmdir ../gone && {command} {words}"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=home.environment, capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, b"the current folder does not exist any more" in done.stderr) == (2, True)

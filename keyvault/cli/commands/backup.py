@@ -10,6 +10,7 @@ from keyvault.cli import terminal
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core.errors import AlreadyExists, VaultCorrupt
+from keyvault.core.settings import absolute
 from keyvault.core.text import escape
 from keyvault.store.sqlite import create_store, open_copy
 from keyvault.vault import care
@@ -21,7 +22,7 @@ from keyvault.vault import care
 @click.pass_obj
 def command(session: Session, file: str) -> None:
     """Write a verified copy of the whole vault to a new FILE. It opens with the same passphrase, key file or recovery code."""
-    path = os.path.abspath(file)
+    path = absolute(file)
     if os.path.lexists(path):
         raise AlreadyExists(f"{escape(path)} exists", "choose another name")
     vault = session.open()

@@ -10,6 +10,7 @@ from keyvault.cli import new_slots, recovery, terminal
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core.errors import AlreadyExists, Unreachable
+from keyvault.core.settings import absolute
 from keyvault.core.text import escape
 from keyvault.store import os_keyring
 from keyvault.store.files import make_private_folder
@@ -101,5 +102,5 @@ def _tell(session: Session, kind: str, key_file: str) -> None:
     settings = session.settings
     terminal.tip(f"made a vault at {settings.home}, unlocked by {kind}")
     if kind == KEY_FILE and not settings.key_file:
-        terminal.tip(f"set KEYVAULT_KEY_FILE={os.path.abspath(key_file)}")
+        terminal.tip(f"set KEYVAULT_KEY_FILE={absolute(key_file)}")
     terminal.tip("next: keyvault add openai")

@@ -12,6 +12,7 @@ from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import UnsupportedFormat, VaultCorrupt
+from keyvault.core.settings import absolute
 from keyvault.core.text import escape
 from keyvault.store.memory import MemoryStore
 from keyvault.store.sqlite import create_store, open_copy, open_store, put_aside, replace_store
@@ -36,7 +37,7 @@ def command(session: Session, file: str | None, yes: bool) -> None:
     Shows what that undoes, and asks once. FILE opens with the ways to unlock that the vault had when it was made.
     """
     if file:
-        _from_backup(session, os.path.abspath(file), yes=yes)
+        _from_backup(session, absolute(file), yes=yes)
     else:
         _as_it_is(session, yes=yes)
 
