@@ -185,12 +185,13 @@ def go_on_from(vault: Vault, undone: Undone) -> None:
         tx.abandon(*(undone.abandoned or (vault.root.seq, vault.root.chain.hex())))
 
 
-def rekey(vault: Vault, secrets: Callable[[Header], list[SlotSecret]]) -> list[Slot]:
+def rekey(vault: Vault, secrets: Callable[[Header], list[SlotSecret]], known: Header | None = None) -> list[Slot]:
     """A new vault key: everything is sealed anew in one commit, and only slots given now stay.
 
-    The chain goes on, so other machines recognise the vault. Raises VaultCorrupt if a part does not open.
+    `known` is the header whose slots the person was told of: if they changed since, nothing is done. The chain goes on, so
+    other machines recognise the vault. Raises InvalidInput, VaultCorrupt if a part does not open.
     """
-    old_header = vault.header
+    old_header = known or vault.header
     vault_key = random_bytes(32)
     empty = Header(old_header.vault_id, old_header.epoch + 1, ())
     new_slots = [_wrap(empty, secret, vault_key) for secret in secrets(empty)]  # slow: before the queue
@@ -200,8 +201,8 @@ def rekey(vault: Vault, secrets: Callable[[Header], list[SlotSecret]]) -> list[S
     keys = derive_keys(vault_key, header.vault_id, header.epoch)
     with vault.store.writers_queue():
         state = vault.state()
-        if state.header.epoch != old_header.epoch:
-            raise InvalidInput("the vault key was changed meanwhile", "nothing was done; run it again")
+        if state.header != old_header:
+            raise InvalidInput("the ways to unlock were changed meanwhile", "nothing was done; run it again")
         old_ids = vault.store.ids()
         add, root = _seal_anew(vault, state, header, keys)
         vault.write(state, add, old_ids, header, keys, root)

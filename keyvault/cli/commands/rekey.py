@@ -32,7 +32,8 @@ def command(session: Session, recovery_file: str | None, no_recovery: bool, yes:
     """
     unlocker = session.unlocker()
     vault = session.open(unlocker)
-    present = decode_all(vault.header)
+    known = vault.header
+    present = decode_all(known)
     kept = _at_hand(session, vault, unlocker, present)
     dropped = [slot for slot in present if slot.id not in kept and slot.kind != RECOVERY]
     for slot in dropped:
@@ -51,7 +52,7 @@ def command(session: Session, recovery_file: str | None, no_recovery: bool, yes:
         if not made:
             raise InvalidInput("no way to unlock would be left", "keep a recovery code, or add a passphrase first")
         filed += _with_new_keyring_items(session, vault, made)
-        care.rekey(vault, lambda _: filed)
+        care.rekey(vault, lambda _: filed, known)
     session.tell_notices(vault)
     _forget(vault, [slot.id for slot in present if slot.kind == KEYRING])
     terminal.tip("everything is sealed under a new key; backups made before open with the old ways to unlock")

@@ -111,6 +111,11 @@ def _confirm(session: Session, undone: Undone, what: str, *, yes: bool) -> None:
 
 
 def _remember(vault: Vault, path: str) -> None:
-    for notice in care.remember(vault.anchors, path, vault):
+    """Move the anchor to what was restored, unless somebody has gone on from there, or restored something else, already."""
+    store = open_store(path)
+    with store.writers_queue():
+        notices = care.remember(vault.anchors, path, vault) if store.head() == vault.store.head() else []
+    store.close()
+    for notice in notices:
         terminal.warn(notice)
     terminal.tip(f"restored; the vault is at change {vault.root.seq}")

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from vaults import VaultHome, add_key
+
+from keyvault.core.errors import InvalidInput
+from keyvault.vault import care, slots
+from keyvault.vault.care import SlotSecret
+
+
+def test_rekey_drops_no_slot_that_came_after_the_person_was_asked(tmp_path: object) -> None:
+    home = VaultHome(str(tmp_path))
+    vault = home.create()
+    add_key(vault, "openai/default", "sk-1")
+    known = vault.header
+    secret = slots.new_secret(slots.KEY_FILE)
+    care.add_slot(home.open(), SlotSecret(slots.RECOVERY, slots.new_secret(slots.RECOVERY)))
+    with pytest.raises(InvalidInput, match="were changed meanwhile"):
+        care.rekey(vault, lambda _: [SlotSecret(slots.KEY_FILE, secret)], known)
+    again = home.open()
+    assert [slot.kind for slot in slots.decode_all(again.header)] == [slots.KEY_FILE, slots.RECOVERY]
+    assert again.values(again.get("openai/default")) == {"": "sk-1"}
+
+
+_LATE = """
+import subprocess, sys
+from keyvault.vault import care
+from keyvault.cli.app import run
+from keyvault.cli.commands import restore
+real = restore._remember
+def late(*words):
+    subprocess.run([sys.executable, "-m", "keyvault", "restore", "--yes", "copy"], check=True)
+    return real(*words)
+restore._remember = late
+sys.exit(run(["restore", "--yes", "copy"]))
+"""
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_two_restores_at_once_leave_a_vault_that_this_machine_accepts(tmp_path: object, present: bool) -> None:
+    home = VaultHome(str(tmp_path))
+    vault = home.create()
+    add_key(vault, "openai/default", "sk-1")
+    home.run("backup", "copy")
+    add_key(vault, "groq/default", "sk-2")
+    vault.store.close()
+    if not present:
+        os.unlink(home.path)
+    first = [sys.executable, "-c", _LATE]
+    done = subprocess.run(first, cwd=home.folder, env=home.environment, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert home.run("get", "openai", "--reveal").stdout == b"sk-1"
+    home.run("verify")
+    home.run("doctor")
