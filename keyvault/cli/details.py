@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -100,7 +100,10 @@ def variables_for(provider_id: str, said: dict[str, Any], fields: dict[str, bool
         elif provider and field in provider.fields:
             chosen[provider.fields[field].variable] = field
         else:
-            chosen[f"{provider_id}_{field}".upper().replace("-", "_").replace(".", "_")] = field
+            derived = f"{provider_id}_{field}".upper().replace("-", "_").replace(".", "_")
+            if derived in chosen:
+                raise InvalidInput(f"{derived} is taken, so field {quoted(field)} has no variable", "say it: --env NAME=FIELD")
+            chosen[derived] = field
     return chosen
 
 
@@ -117,7 +120,7 @@ def read_details(said: dict[str, Any], tags: dict[str, str], created: int, at: i
     if said["rotate_after"]:
         details["rotate_after"] = None if said["rotate_after"] == "none" else clock.parse_span(said["rotate_after"])
     if said["tag"]:
-        details["tags"] = _tags(said["tag"], tags)
+        details["tags"] = merged_tags(said["tag"], tags)
     for name in _TEXTS:
         if said[name] is not None:
             details[name] = said[name]  # type: ignore[literal-required]
@@ -126,7 +129,8 @@ def read_details(said: dict[str, Any], tags: dict[str, str], created: int, at: i
     return details
 
 
-def _tags(words: tuple[str, ...], before: dict[str, str]) -> dict[str, str]:
+def merged_tags(words: tuple[str, ...], before: Mapping[str, str]) -> dict[str, str]:
+    """The tags after `--tag` words. Raises InvalidInput."""
     tags = dict(before)
     for word in words:
         name, _, value = word.partition("=")

@@ -177,7 +177,9 @@ def _remove_leftovers(path: str) -> None:
     try:
         with os.scandir(folder or ".") as entries:
             for entry in entries:
-                if entry.name.startswith(f".{name}.") and entry.name.endswith(".new"):
+                middle = entry.name.removeprefix(f".{name}.").removesuffix(".new")
+                ours = entry.name == f".{name}.{middle}.new" and len(middle) == 12 and not middle.strip("0123456789abcdef")
+                if ours:
                     info = entry.stat(follow_symlinks=False)
                     if stat.S_ISREG(info.st_mode) and info.st_mtime < time.time() - 900:
                         remove_quietly(entry.path)

@@ -69,9 +69,10 @@ def add_slot(vault: Vault, secret: SlotSecret, instead_of: str = "", what: str =
 
     Raises InvalidInput, NotFound.
     """
-    slot = _wrap(vault.header, secret, vault.keys_in_use.vault_key)
+    before = vault.header  # the property moves on with the vault; the slot is wrapped for this epoch
+    slot = _wrap(before, secret, vault.keys_in_use.vault_key)
     with vault.transaction(what) as tx:
-        if tx.header.epoch != vault.header.epoch:
+        if tx.header.epoch != before.epoch:
             raise InvalidInput("the vault key was changed meanwhile", "run it again")
         present = slots.decode_all(tx.header)
         if instead_of and all(s.id != instead_of for s in present):

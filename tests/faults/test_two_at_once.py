@@ -8,6 +8,7 @@ import pytest
 from vaults import VaultHome, add_key
 
 from keyvault.core.errors import InvalidInput
+from keyvault.unlock import key_file
 from keyvault.vault import care, slots
 from keyvault.vault.care import SlotSecret
 
@@ -56,3 +57,23 @@ def test_two_restores_at_once_leave_a_vault_that_this_machine_accepts(tmp_path: 
     assert home.run("get", "openai", "--reveal").stdout == b"sk-1"
     home.run("verify")
     home.run("doctor")
+
+
+def test_a_slot_made_for_an_older_vault_key_is_refused_and_not_acknowledged(tmp_path: object) -> None:
+    home = VaultHome(str(tmp_path))
+    vault = home.create()
+    care.rekey(home.open(), lambda _: [SlotSecret(slots.KEY_FILE, key_file.read(home.key_file))])
+    with pytest.raises(InvalidInput, match="changed meanwhile"):
+        care.add_slot(vault, SlotSecret(slots.RECOVERY, slots.new_secret(slots.RECOVERY)))
+    assert [slot.kind for slot in slots.decode_all(home.open().header)] == [slots.KEY_FILE]
+
+
+def test_edits_at_once_all_stay(tmp_path: object) -> None:
+    home = VaultHome(str(tmp_path))
+    vault = home.create()
+    add_key(vault, "openai/default", "sk-1", "OPENAI_API_KEY")
+    vault.store.close()
+    words = [sys.executable, "-m", "keyvault", "edit", "openai", "--tag"]
+    edits = [subprocess.Popen([*words, f"t{n}=1"], env=home.environment) for n in range(10)]
+    assert [edit.wait(60) for edit in edits] == [0] * 10
+    assert dict(home.open().get("openai/default").tags) == {f"t{n}": "1" for n in range(10)}

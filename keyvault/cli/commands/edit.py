@@ -39,19 +39,23 @@ def command(
         values[VALUE_FIELD] = value_input.read_value(
             session, f"new key for {key.ref}", stdin=stdin, file=file, from_env=from_env
         )
-    fields, secrecy = details.read_fields(session, key.name.provider, said, dict(key.fields))
+    fields, secrecy = details.read_fields(session, key.name.provider, said, {})
     values |= fields
     known: Details = details.read_details(said, dict(key.tags), key.created or now, now)
     if new_value and "created" not in known:
         known["created"] = now
-    known["fields"] = secrecy
-    known["variables"] = details.variables_for(key.name.provider, said, secrecy, dict(key.variables))
+    details.variables_for(key.name.provider, said, {**key.fields, **secrecy}, dict(key.variables))  # a slip is told early
     if not values and not any(said[name] not in (None, ()) for name in said):
         raise InvalidInput(
             "nothing to change was given", "say what, as in --value or --note TEXT; keyvault edit --help lists all"
         )
     with vault.transaction("edit") as tx:
-        present = tx.get(key.ref)
+        present = tx.get(key.ref)  # another edit may have come while the person was asked: only what was said changes
+        all_fields = {**present.fields, **secrecy}
+        known["fields"] = all_fields
+        known["variables"] = details.variables_for(present.name.provider, said, all_fields, dict(present.variables))
+        if said["tag"]:
+            known["tags"] = details.merged_tags(said["tag"], present.tags)
         merged = {**vault.values(present), **values} if values else None
         changed = changes.edit(tx, key.ref, known, now, merged)
     session.tell_notices(vault)
