@@ -55,12 +55,22 @@ def load() -> Settings:
 def _default_folder(kind: str) -> str:
     """platformdirs' folder. On Linux it is worked out here: the import would cost more than opening the vault."""
     if sys.platform == "linux":
-        variable, fallback = {"data": ("XDG_DATA_HOME", ".local/share"), "state": ("XDG_STATE_HOME", ".local/state")}[kind]
+        variable, fallback = {
+            "data": ("XDG_DATA_HOME", ".local/share"),
+            "state": ("XDG_STATE_HOME", ".local/state"),
+            "config": ("XDG_CONFIG_HOME", ".config"),
+        }[kind]
         base = os.environ.get(variable, "").strip() or os.path.join(os.path.expanduser("~"), fallback)
         return os.path.join(base, "keyvault")
     import platformdirs
 
-    return {"data": platformdirs.user_data_dir, "state": platformdirs.user_state_dir}[kind]("keyvault", appauthor=False)
+    folder = {"data": platformdirs.user_data_dir, "state": platformdirs.user_state_dir, "config": platformdirs.user_config_dir}
+    return folder[kind]("keyvault", appauthor=False)
+
+
+def config_folder() -> str:
+    """Where a person's own settings and vendor files lie. `KEYVAULT_HOME` does not move it: it belongs to the person."""
+    return absolute(_default_folder("config"))
 
 
 def absolute(path: str) -> str:

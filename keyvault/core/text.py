@@ -30,6 +30,15 @@ def escape(text: str) -> str:
     return "".join((f"\\x{ord(c):02x}" if ord(c) < 0x100 else f"\\u{ord(c):04x}") if is_unsafe(ord(c)) else c for c in text)
 
 
+def money(amount: str, unit: str) -> str:
+    """A decimal amount for people: at least two decimals where there are any, at most six; no amount is no limit."""
+    if not amount:
+        return "no limit"
+    whole, point, rest = amount.partition(".")
+    shown = f"{whole}.{rest[:6].rstrip('0').ljust(2, '0')}" if point else whole
+    return f"{shown} {unit}".rstrip()
+
+
 def mask(value: str) -> str:
     """A value as a listing may show it: the last four characters of a long one, and nothing of a short one."""
     return "…" + escape(value[-4:]) if len(value) >= 16 else "…"

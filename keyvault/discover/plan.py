@@ -9,7 +9,7 @@ from typing import NamedTuple
 from keyvault.core.refs import DEFAULT_LABEL, KeyRef
 from keyvault.core.secret import Secret
 from keyvault.discover.dotenv_source import Found
-from keyvault.providers.identify import by_value, by_variable, field_by_variable
+from keyvault.providers.identify import by_variable, field_by_variable, owner_of
 from keyvault.vault import changes
 from keyvault.vault.keys import VALUE_FIELD, ApiKey
 from keyvault.vault.vault import Vault
@@ -43,7 +43,7 @@ def plan(vault: Vault, found: Iterable[Found], *, replace: bool) -> list[Planned
     for item in unique:
         if any(item is f for f, _ in fields):
             continue
-        provider = by_variable(item.variable) or next(iter(by_value(item.value.reveal())), None)
+        provider = by_variable(item.variable) or owner_of(item.value.reveal())
         base = KeyRef(provider.id, DEFAULT_LABEL) if provider else KeyRef("custom", _label(item.variable))
         ref = _free(base, planned)
         own = {

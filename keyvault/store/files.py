@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from keyvault.core.errors import AlreadyExists, KeyvaultError, NotFound, StoreFailed, UnsafeFile
@@ -83,12 +83,22 @@ def _refuse_unsafe(path: str, info: os.stat_result, *, folder: bool = False, ope
 def read_private(path: str, limit: int) -> bytes:
     """A whole private file of at most `limit` bytes. Raises NotFound, UnsafeFile, StoreFailed."""
     check_private(path)
+    return _read(path, limit, _refuse_unsafe)
+
+
+def read_own(path: str, limit: int) -> bytes:
+    """A whole file that others may read but only its owner can write. Raises as `read_private`."""
+    check_private(path, open_to_others=True)
+    return _read(path, limit, _refuse_foreign)
+
+
+def _read(path: str, limit: int, refuse: Callable[[str, os.stat_result], None]) -> bytes:
     try:
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _NOFOLLOW)
     except OSError as exc:
         raise failure("read", path, exc) from exc
     try:
-        _refuse_unsafe(path, os.fstat(fd))  # what was opened, which a writer may have put in place since the first look
+        refuse(path, os.fstat(fd))  # what was opened, which a writer may have put in place since the first look
         data = b""
         while len(data) <= limit and (chunk := os.read(fd, limit + 1 - len(data))):
             data += chunk
@@ -99,6 +109,12 @@ def read_private(path: str, limit: int) -> bytes:
     if len(data) > limit:
         raise UnsafeFile(f"{escape(path)} is larger than {limit} bytes", "it is not what keyvault wrote; name the right file")
     return data
+
+
+def _refuse_foreign(path: str, info: os.stat_result) -> None:
+    _refuse_unsafe(path, info, open_to_others=True)
+    if POSIX and (info.st_uid not in (os.geteuid(), 0) or info.st_mode & 0o022):
+        raise UnsafeFile(f"{escape(path)} can be changed by other users", f"chown it to yourself and chmod 600 {escape(path)}")
 
 
 def write_private(path: str, data: bytes, *, durable: bool = True) -> None:

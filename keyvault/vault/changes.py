@@ -9,7 +9,7 @@ from keyvault.core.clock import LATEST
 from keyvault.core.errors import AlreadyExists, InvalidInput, NotFound
 from keyvault.core.refs import check_variable, parse_ref
 from keyvault.crypto.primitives import random_bytes
-from keyvault.vault.keys import MOST_FIELDS, VALUE_FIELD, ApiKey, Version, check_text
+from keyvault.vault.keys import MOST_FIELDS, VALUE_FIELD, ApiKey, Balance, Checked, Version, check_text
 from keyvault.vault.vault import Transaction
 
 # Ids kept of a live key's purged versions: a merge need not know older ones, and the record must not fill up.
@@ -131,6 +131,16 @@ def purge(tx: Transaction, ref: str, at: int, *, versions_only: bool = False) ->
     erased = sum(1 for version in key.versions if _without_value(tx, version) != version)
     tx.put(key._replace(purged=at), instead_of=key)
     return erased
+
+
+def note(tx: Transaction, ref: str, version: str, *, checked: Checked | None = None, balance: Balance | None = None) -> None:
+    """Keep what the vendor said about a version. It is no edit, so neither `changed` nor the revision moves.
+
+    A key that is gone meanwhile, or has another name, is passed over: the news is about nothing.
+    """
+    key = tx.find(ref)
+    if key and key.live and any(v.id == version for v in key.versions):
+        tx.put(key._replace(checked=checked or key.checked, balance=balance or key.balance))
 
 
 def _without_value(tx: Transaction, version: Version) -> Version:

@@ -24,11 +24,39 @@ class Version(NamedTuple):
     fingerprint: str
 
 
+class Checked(NamedTuple):
+    """What its vendor last said about one version. `status` is the HTTP status, 0 where no answer came."""
+
+    version: str
+    at: int
+    verdict: str
+    status: int
+    reason: str
+
+
+class Amount(NamedTuple):
+    """What is "left", "spent" or "used" in one account; `amount` is a decimal as text, empty where the vendor sets no limit."""
+
+    scope: str
+    means: str
+    amount: str
+    unit: str
+
+
+class Balance(NamedTuple):
+    """What its vendor last said is left on one version."""
+
+    version: str
+    at: int
+    amounts: tuple[Amount, ...]
+
+
 class ApiKey(NamedTuple):
     """All about one API key except its values. Times are seconds since 1970.
 
     `variables` maps an environment variable to a field; `fields` tells which fields beside the main value there are, and
     whether each is secret. `created` is None where the vendor's date is unknown; `added` is when the vault got it.
+    `checked` and `balance` are what the vendor said when last asked; see `checked_now`.
     `forgotten` counts purged versions at the beginning that are not listed any more. `extra` keeps what a later keyvault
     wrote and this one does not know.
     """
@@ -52,6 +80,8 @@ class ApiKey(NamedTuple):
     vendor_id: str = ""
     scopes: str = ""
     auto: bool = True
+    checked: Checked | None = None
+    balance: Balance | None = None
     forgotten: int = 0
     deleted: int | None = None
     purged: int | None = None
@@ -77,6 +107,16 @@ class ApiKey(NamedTuple):
     def value(self) -> Version:
         """The current version."""
         return next(v for v in self.versions if v.id == self.current)
+
+    @property
+    def checked_now(self) -> Checked | None:
+        """What the vendor last said about the current value; what it said about another one does not count."""
+        return self.checked if self.checked and self.checked.version == self.current else None
+
+    @property
+    def balance_now(self) -> Balance | None:
+        """The balance last told for the current value."""
+        return self.balance if self.balance and self.balance.version == self.current else None
 
     def number(self, version: Version) -> int:
         """The number by which people know a version: from 1, in order."""
@@ -105,6 +145,8 @@ _OPTIONAL: dict[str, tuple[type, Any]] = {
     "vendor_id": (str, ""),
     "scopes": (str, ""),
     "auto": (bool, True),
+    "checked": (list, None),
+    "balance": (list, None),
     "forgotten": (int, 0),
     "deleted": (int, None),
 }
@@ -159,6 +201,7 @@ def decode_record(data: bytes) -> ApiKey:
             **{name: take(record, name, _OPTIONAL[name][0]) for name in _OPTIONAL.keys() & record.keys()},
             extra=record,
         )
+        key = key._replace(checked=_checked(key.checked), balance=_balance(key.balance))
         names = (key.ref, *key.variables, *key.variables.values(), *key.fields, *key.tags, *key.tags.values())
         times = (key.added, key.changed, key.created or 0, key.expires or 0, key.deleted or 0)
         if not (key.ref and key.ref.isascii()) or set(map(type, names)) != {str} or current not in [v.id for v in versions]:
@@ -177,6 +220,26 @@ def _version(parts: list[Any]) -> Version:
         has_value = _IS_BLOB(version.blob) and _IS_FINGERPRINT(version.fingerprint)
         if _IS_ID(version.id) and _is_time(version.at) and (has_value or version[2:] == ("", "")):
             return version
+    raise altered("a record")
+
+
+def _checked(parts: Any) -> Checked | None:
+    if parts is None:
+        return None
+    checked = Checked(*parts)
+    if [*map(type, checked)] == [str, int, str, int, str] and _is_time(checked.at):
+        return checked
+    raise altered("a record")
+
+
+def _balance(parts: Any) -> Balance | None:
+    if parts is None:
+        return None
+    version, at, amounts = parts
+    balance = Balance(version, at, tuple(Amount(*amount) for amount in amounts))
+    texts = {type(text) for amount in balance.amounts for text in amount}
+    if type(version) is str and type(at) is int and _is_time(at) and texts <= {str}:
+        return balance
     raise altered("a record")
 
 

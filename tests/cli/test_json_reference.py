@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from internet import Internet, as_json
 from vaults import VaultHome
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -21,7 +23,7 @@ def documented() -> dict[str, Any]:
     return {heading: json.loads(re.findall(r"```json\n(.*?)```", body, re.DOTALL)[0]) for heading, body in sections}
 
 
-def shape(value: Any, free: frozenset[str] = frozenset({"fields", "tags", "plain_fields"})) -> Any:
+def shape(value: Any, free: frozenset[str] = frozenset({"fields", "tags", "plain_fields", "parts", "facts"})) -> Any:
     """Key names all the way down. What people name themselves (tags, fields) has no fixed keys."""
     if isinstance(value, dict):
         return {name: "any" if name in free else shape(inner) for name, inner in value.items()}
@@ -38,20 +40,56 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> VaultHome:
     made.run("slots", "add", "passphrase", "--new-passphrase-file", "/dev/stdin", stdin=b"quite unlikely plum weather 41")
     words = ("--field", "region=eu-central-1", "--secret-field", "secret_access_key=env:PART", "--tag", "team=search")
     made.run("add", "aws", "--stdin", *words, stdin=b"AKIAIOSFODNN7EXAMPLE", env=secret)
+    made.run("add", "deepseek", "--stdin", stdin=b"sk-0123456789abcdef0123456789abcdef")
     return made
+
+
+@pytest.fixture(scope="module")
+def asked(home: VaultHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """What `check` and `balance` print; what they heard is kept with the key."""
+    net = Internet(tmp_path_factory.mktemp("internet"))
+    account = {"currency": "CNY", "total_balance": "110.00", "granted_balance": "10.00", "topped_up_balance": "100.00"}
+    net.hosts["api.deepseek.com"] = lambda _: as_json(200, {"is_available": True, "balance_infos": [account]})
+    yield {
+        f"{name} --json": json.loads(home.run(name, "--json", "deepseek", env=net.environment()).stdout)
+        for name in ("check", "balance")
+    }
+    net.close()
 
 
 @pytest.mark.parametrize(
     ("heading", "words"),
     [
-        ("list --json", ["list", "--json"]),
+        ("list --json", ["list", "deepseek", "--json"]),
         ("show REF --json", ["show", "aws", "--json"]),
         ("history REF --json", ["history", "aws", "--json"]),
         ("log --json", ["log", "--json"]),
     ],
 )
-def test_what_is_printed_has_the_documented_keys(home: VaultHome, heading: str, words: list[str]) -> None:
+def test_what_is_printed_has_the_documented_keys(
+    home: VaultHome, asked: dict[str, Any], heading: str, words: list[str]
+) -> None:
+    assert asked
     assert shape(json.loads(home.run(*words).stdout)) == shape(documented()[heading])
+
+
+@pytest.mark.parametrize("heading", ["check --json", "balance --json"])
+def test_what_the_vendors_say_has_the_documented_keys(asked: dict[str, Any], heading: str) -> None:
+    assert shape(asked[heading]) == shape(documented()[heading])
+
+
+def test_identify_prints_the_documented_keys(home: VaultHome) -> None:
+    printed = home.run("identify", "--stdin", "--json", stdin=b"sk-0123456789abcdef0123456789abcdef").stdout
+    assert shape(json.loads(printed)) == shape(documented()["identify --json"])
+
+
+def test_a_vendor_of_ones_own_is_printed_as_documented(home: VaultHome) -> None:
+    home.run("providers", "new", "my-gateway", "--base-url", "http://localhost:3000/v1")
+    (example,) = documented()["providers --json"]["providers"]
+    assert json.loads(home.run("providers", "my-gateway", "--json").stdout) == example
+    everyone = json.loads(home.run("providers", "--json").stdout)["providers"]
+    assert example in everyone
+    assert len(everyone) == 81
 
 
 def test_slots_with_and_without_a_kdf_have_the_documented_keys(home: VaultHome) -> None:
@@ -112,6 +150,13 @@ def test_the_words_of_the_log_are_those_of_the_page(tmp_path_factory: pytest.Tem
     with open(os.path.join(home.folder, ".env"), "w", encoding="utf-8") as file:
         file.write("HF_TOKEN=three\n")
     home.run("import", ".env", "--yes")
+    net = Internet(tmp_path_factory.mktemp("internet"))
+    home.run("check", "--timeout", "1", env=net.environment(), code=8)
+    account = {"currency": "CNY", "total_balance": "1", "granted_balance": "0", "topped_up_balance": "1"}
+    net.hosts["api.deepseek.com"] = lambda _: as_json(200, {"is_available": True, "balance_infos": [account]})
+    home.run("add", "deepseek", "--stdin", stdin=b"four")
+    home.run("balance", env=net.environment())
+    net.close()
     home.run("rekey", "--no-recovery", "--yes")
     home.run("backup", "copy")
     home.run("restore", "copy", "--yes")

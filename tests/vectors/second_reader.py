@@ -298,6 +298,11 @@ def check_record(record: Any) -> None:
     for name, kind in {"fields": bool, "tags": str}.items():
         value = get(name, {})
         need(isinstance(value, dict) and all(type(item) is kind for item in value.values()), "record", name)
+    checked = get("checked", ["", 0, "", 0, ""])
+    need(is_list(checked, str, int, str, int, str) and whole(checked[1], 0, LATEST), "record", "checked")
+    balance = get("balance", ["", 0, []])
+    need(is_list(balance, str, int, list) and whole(balance[1], 0, LATEST), "record", "balance")
+    need(all(is_list(amount, str, str, str, str) for amount in balance[2]), "record", "balance")
     versions = record.get("versions")
     need(isinstance(versions, list) and all(is_list(version, str, int, str, str) for version in versions), "record", "versions")
     for name, at, blob, fingerprint in versions:

@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from keyvault.cli import details, terminal, value_input
+from keyvault.cli import details, pages, terminal, value_input
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import AlreadyExists, InvalidInput
 from keyvault.core.refs import KeyRef, parse_ref
-from keyvault.providers.identify import by_value
+from keyvault.providers import catalogue, identify
 from keyvault.vault import changes
 from keyvault.vault.changes import Details
 from keyvault.vault.keys import VALUE_FIELD
@@ -22,9 +22,12 @@ from keyvault.vault.keys import VALUE_FIELD
 @click.argument("ref", required=False)
 @value_input.options
 @details.options
+@click.option("--open", "open_page", is_flag=True, help="Open the vendor's page where keys are made first.")
 @common
 @click.pass_obj
-def command(session: Session, /, ref: str | None, stdin: bool, file: str | None, from_env: str | None, **said: Any) -> None:
+def command(
+    session: Session, /, ref: str | None, stdin: bool, file: str | None, from_env: str | None, open_page: bool, **said: Any
+) -> None:
     """Put a key in, under REF: a vendor, or vendor/label.
 
     Asks for the value and does not show it. REF may be left out where the value's shape tells the vendor.
@@ -40,6 +43,10 @@ def command(session: Session, /, ref: str | None, stdin: bool, file: str | None,
     known |= details.read_details(said, {}, now, now)
     if name:
         details.variables_for(name.provider, said, {}, {})  # a slip is told before the value is asked for
+    if open_page:
+        if name is None:
+            raise InvalidInput("--open needs to know the vendor", "keyvault add VENDOR --open")
+        pages.open_console(catalogue.get(name.provider), print_url=False)
     value = value_input.read_value(session, f"key for {name or 'the vault'}", stdin=stdin, file=file, from_env=from_env)
     name = name or _name_from(value)
     fields, secrecy = details.read_fields(session, name.provider, said, {})
@@ -59,13 +66,21 @@ def warn_about(value: str, name: KeyRef) -> None:
     """Say what looks like a mistake about a value; it was stored all the same."""
     for doubt in value_input.doubts(value):
         terminal.warn(doubt)
-    owners = by_value(value)
-    if owners and all(owner.id != name.provider for owner in owners):
-        terminal.warn(f"this looks like a key of {owners[0].name}, and was stored as {name}")
+    found = identify.candidates(value)
+    if found and found[0].checksum_wrong and found[0].provider.id == name.provider:
+        terminal.warn("its checksum is wrong: it was mistyped, or cut")
+    if found and found[0].certain and found[0].provider.id != name.provider:
+        terminal.warn(f"this looks like a key of {found[0].provider.name}, and was stored as {name}")
 
 
 def _name_from(value: str) -> KeyRef:
-    owners = by_value(value)
-    if len(owners) != 1:
-        raise InvalidInput("the value does not tell whose key it is", "name it: keyvault add VENDOR or VENDOR/LABEL")
-    return parse_ref(owners[0].id)
+    found = identify.candidates(value)
+    if found and found[0].certain:
+        return parse_ref(found[0].provider.id)
+    likely = [candidate.provider.id for candidate in found[:4]]
+    raise InvalidInput(
+        f"the value could be a key of {', '.join(likely)}; its shape does not tell"
+        if likely
+        else "the value does not tell whose key it is",
+        f"name it: keyvault add {likely[0] if likely else 'VENDOR'}, or {likely[0] if likely else 'VENDOR'}/LABEL",
+    )

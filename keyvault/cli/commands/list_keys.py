@@ -11,6 +11,7 @@ from keyvault.cli import render, terminal
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core import clock
+from keyvault.core.text import escape, money
 from keyvault.vault.keys import ApiKey
 from keyvault.vault.usage import Used
 
@@ -32,8 +33,10 @@ def command(session: Session, pattern: str | None, removed: bool, as_json: bool)
         render.json_out({"keys": [as_dict(key, used.get(key.id, _NEVER)) for key in keys]})
     elif keys:
         now = clock.now()
+        columns = ["KEY", "AGE", "LAST USED", "EXPIRES", "VERDICT", "BALANCE", "VARIABLES"]
         rows = [_row(key, used.get(key.id, _NEVER), now) for key in keys]
-        render.table(("KEY", "AGE", "LAST USED", "EXPIRES", "VARIABLES"), rows)
+        shown = [n for n in range(len(columns)) if n not in (4, 5) or any(row[n] != "-" for row in rows)]
+        render.table([columns[n] for n in shown], [[row[n] for n in shown] for row in rows])
     else:
         terminal.tip("no keys" if pattern else "no keys yet: keyvault add openai, or keyvault import .env")
 
@@ -59,7 +62,10 @@ def as_dict(key: ApiKey, used: Used) -> dict[str, Any]:
         "expires": _time(key.expires),
         "rotate_after_days": key.rotate_after // clock.DAY if key.rotate_after is not None else None,
         "fingerprint": key.value.fingerprint,
-        "verdict": None,
+        "verdict": key.checked_now.verdict if key.checked_now else None,
+        "checked": _time(key.checked_now.at) if key.checked_now else None,
+        "balance": [amount._asdict() for amount in key.balance_now.amounts] if key.balance_now else None,
+        "balance_at": _time(key.balance_now.at) if key.balance_now else None,
         "versions": sum(1 for version in key.versions if version.blob),
         "fields": {name: "secret" if secret else "plain" for name, secret in key.fields.items()},
         "tags": dict(key.tags),
@@ -83,7 +89,22 @@ def age(key: ApiKey, now: int) -> str:
 def _row(key: ApiKey, used: Used, now: int) -> tuple[str, ...]:
     last = max(used.used or 0, used.exported or 0)
     expires = "-" if key.expires is None else clock.day(key.expires) + (" expired" if key.expires <= now else "")
-    return key.ref, age(key, now), clock.day(last) if last else "-", expires, ", ".join(key.variables)
+    used_on = clock.day(last) if last else "-"
+    return key.ref, age(key, now), used_on, expires, verdict_text(key, now), balance_text(key), ", ".join(key.variables)
+
+
+def verdict_text(key: ApiKey, now: int) -> str:
+    """What the vendor last said, and how many days ago if not today."""
+    if (checked := key.checked_now) is None:
+        return "-"
+    days = max(0, now - checked.at) // clock.DAY
+    return escape(checked.verdict.replace("_", " ")) + (f" ({days}d ago)" if days else "")
+
+
+def balance_text(key: ApiKey) -> str:
+    """What was last told to be left."""
+    amounts = key.balance_now.amounts if key.balance_now else ()
+    return ", ".join(escape(money(a.amount, a.unit) + (f" {a.means}" if a.means != "left" else "")) for a in amounts) or "-"
 
 
 def _time(at: int | None) -> str | None:

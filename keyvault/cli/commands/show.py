@@ -6,12 +6,12 @@ import click
 
 from keyvault.cli import render
 from keyvault.cli.app import common
-from keyvault.cli.commands.list_keys import age, as_dict
+from keyvault.cli.commands.list_keys import age, as_dict, balance_text, verdict_text
 from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.refs import parse_ref
 from keyvault.core.text import escape, mask
-from keyvault.vault.keys import VALUE_FIELD
+from keyvault.vault.keys import VALUE_FIELD, ApiKey
 from keyvault.vault.usage import Used
 
 
@@ -44,6 +44,8 @@ def command(session: Session, ref: str, as_json: bool) -> None:
         ("changed", _day(key.changed)),
         ("last used", _day(used.used)),
         ("last exported", _day(used.exported)),
+        ("verdict", _verdict(key)),
+        *((("balance", balance_text(key)),) if key.balance_now else ()),
         ("expires", _day(key.expires)),
         ("rotate after", f"{key.rotate_after // clock.DAY}d" if key.rotate_after is not None else "-"),
         *((f"tag {escape(name)}", escape(value)) for name, value in key.tags.items()),
@@ -52,6 +54,13 @@ def command(session: Session, ref: str, as_json: bool) -> None:
     if not key.auto:
         rows.append(("exported", "only when named"))
     render.pairs(rows)
+
+
+def _verdict(key: ApiKey) -> str:
+    """The verdict, its day, and its cause."""
+    if (checked := key.checked_now) is None:
+        return f"- (keyvault check {key.ref} asks the vendor)"
+    return f"{verdict_text(key, checked.at)} on {clock.day(checked.at)}: {escape(checked.reason)}"
 
 
 def _texts(fields: dict[str, object]) -> list[tuple[str, str]]:

@@ -1,0 +1,101 @@
+"""What one answer says about a key. The vendor's own rules decide first, and what they do not know is not called invalid."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from keyvault.net.client import Answer
+from keyvault.providers.schema import Check
+
+VALID, RESTRICTED, NO_CREDIT, RATE_LIMITED, DISABLED = "valid", "restricted", "no_credit", "rate_limited", "disabled"
+INVALID, INVALID_HERE, REFUSED, UNREACHABLE, UNKNOWN = "invalid", "invalid_here", "refused", "unreachable", "unknown"
+
+# verdict -> (usable, what it means, what to do next). {page} is where the vendor's keys are made, {ref} the key.
+MEANINGS: dict[str, tuple[bool | None, str, str]] = {
+    VALID: (True, "it works", ""),
+    RESTRICTED: (True, "it works, but may not do everything", "fine if that is meant; its rights are set at {page}"),
+    NO_CREDIT: (False, "it is right, but there is no credit left", "top up the account at {page}"),
+    RATE_LIMITED: (None, "the vendor answers too many requests; nothing says it is bad", "check again later"),
+    DISABLED: (False, "the vendor has switched it off", "make a new one at {page}, then: keyvault edit --value {ref}"),
+    INVALID: (False, "the vendor rejects it", "make a new one at {page}, then: keyvault edit --value {ref}"),
+    INVALID_HERE: (
+        False,
+        "rejected here; it may belong to another region or address of the vendor",
+        "say where it belongs: keyvault edit {ref} --base-url URL, or --field for a region or host",
+    ),
+    REFUSED: (
+        False,
+        "refused: dead, lacking a right, or blocked from where you are",
+        "try from another network; see its rights at {page}; if it is dead, make a new one",
+    ),
+    UNREACHABLE: (None, "no answer", "look at the network and at HTTPS_PROXY, then check again"),
+    UNKNOWN: (None, "the answer does not tell", "try it in the vendor's own program, or look at {page}"),
+}
+ALL = tuple(MEANINGS)
+BAD = (INVALID, INVALID_HERE, REFUSED, DISABLED)  # what makes `check` exit with 7 unless --fail-on says otherwise
+
+_PLAIN = {200: VALID, 401: INVALID, 402: NO_CREDIT, 403: REFUSED, 429: RATE_LIMITED}
+_OUTSIDE_STRINGS = re.compile(r'("(?:[^"\\]|\\.)*")|\s+')
+
+
+class Reading(NamedTuple):
+    """A verdict and its cause in a few words; an empty cause means that the verdict says it all."""
+
+    verdict: str
+    why: str = ""
+
+
+def usable(verdict: str) -> bool | None:
+    """Whether a key with that verdict can be used: yes, no, or not known."""
+    return MEANINGS[verdict][0] if verdict in MEANINGS else None
+
+
+def read(check: Check, answer: Answer) -> Reading:
+    """What the answer means by the vendor's rules, in their order, and after them by what is true of most vendors."""
+    if answer.is_html:
+        return _read_page(answer)
+    for rule in check.rules:
+        if rule.status == answer.status and (not rule.body or _holds(answer.body, rule.body)):
+            return Reading(rule.verdict, rule.why)
+    if answer.status in check.valid:
+        return Reading(VALID)
+    return _plain(answer)
+
+
+def read_strictly(answer: Answer) -> Reading:
+    """401 and 403 are invalid, without any refinement."""
+    if answer.status in (401, 403):
+        return Reading(INVALID, f"the answer was {answer.status}")
+    return Reading(VALID) if 200 <= answer.status < 300 else _plain(answer)
+
+
+def _plain(answer: Answer) -> Reading:
+    status = answer.status
+    if status == 429 and answer.retry_after:
+        return Reading(RATE_LIMITED, f"too many requests; the vendor asks to wait {answer.retry_after:.0f} s")
+    if status in _PLAIN and status != 200:
+        return Reading(_PLAIN[status])
+    if answer.location or 300 <= status < 400:
+        return Reading(UNKNOWN, f"the answer was a redirect ({status}), which keyvault does not follow with a key")
+    if status >= 500:
+        return Reading(UNKNOWN, f"the vendor has trouble of its own ({status})")
+    reasons = {407: "a proxy wants a password", 404: "the address was not found", 451: "blocked for legal reasons"}
+    return Reading(UNKNOWN, f"{reasons.get(status, 'no rule of the catalogue fits this answer')} ({status})")
+
+
+def _read_page(answer: Answer) -> Reading:
+    """A page for people is no answer of an API, whatever its status; only 401 is asked for by no firewall."""
+    if answer.status == 401:
+        return Reading(INVALID)
+    return Reading(
+        UNKNOWN, f"a web page came back ({answer.status}): a firewall, a proxy or a login page, not the vendor's API"
+    )
+
+
+def _holds(body: str, marker: str) -> bool:
+    """The marker is in the body: in either case, blanks between JSON parts aside, and no digit goes on where it ends."""
+    sought = re.escape(marker.lower()) + (r"(?!\d)" if marker[-1].isdigit() else "")
+    sought = (r"(?<!\d)" if marker[0].isdigit() else "") + sought
+    lowered = body.lower()
+    return re.search(sought, lowered) is not None or re.search(sought, _OUTSIDE_STRINGS.sub(r"\1", lowered)) is not None

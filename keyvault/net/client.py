@@ -1,0 +1,239 @@
+"""One HTTP client for everything that leaves this machine.
+
+TLS is verified against the system's certificates. Redirects are not followed: the answer says where a key would have gone,
+and it does not go there. Keys travel over https alone, except to this machine itself. Answers are cut at a size and a time.
+Proxies come from the environment, as with curl; answers of this machine are never asked for through one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import socket
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import httpx
+import truststore
+
+from keyvault import __version__
+from keyvault.core.errors import InvalidInput
+
+LARGEST_BODY = 256 * 1024
+ATTEMPTS = 3
+_LONGEST_WAIT = 5.0  # seconds between attempts; a vendor who asks for more is asked again another day
+_MOST_AT_ONCE = 128
+_HEADERS = {
+    "User-Agent": f"keyvault/{__version__}",  # some vendors refuse requests without one
+    "Accept": "application/json, */*;q=0.5",  # PyPI, for one, answers errors as a page otherwise
+    "Accept-Encoding": "identity",
+}
+_THIS_MACHINE = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+
+
+class Signer(NamedTuple):
+    """What an AWS signature is made of; the key itself is not sent."""
+
+    access_id: str
+    secret: str
+    token: str
+    region: str
+    service: str
+
+    def __repr__(self) -> str:
+        return "Signer(…)"
+
+
+class Request(NamedTuple):
+    """One request. Its repr shows where it goes, not what it carries."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = {}
+    body: str = ""
+    form: Mapping[str, str] = {}
+    basic: tuple[str, str] | None = None
+    signer: Signer | None = None
+
+    def __repr__(self) -> str:
+        return f"Request({self.method} {self.host})"
+
+    @property
+    def host(self) -> str:
+        """Host, and port if it is named; all that may be shown, for a path can hold a key."""
+        return urlsplit(self.url).netloc.rpartition("@")[2]
+
+
+class Answer(NamedTuple):
+    """What came back. `whole`: the body was not cut. `retry_after`: seconds, where the server said so."""
+
+    status: int
+    body: str
+    is_html: bool
+    whole: bool
+    retry_after: float | None
+    location: str
+
+
+class NoAnswer(NamedTuple):
+    """Nothing came back: why, for people. It never holds what was sent."""
+
+    reason: str
+
+
+class Client:
+    """Asks; see `opened`."""
+
+    def __init__(self, http: httpx.AsyncClient, seconds: float) -> None:
+        self._http = http
+        self._seconds = seconds
+
+    async def send(self, request: Request) -> Answer | NoAnswer:
+        """One answer. Connection errors and 5xx are tried again, with growing pauses; nothing else is."""
+        if reason := unsendable(request):
+            return NoAnswer(reason)
+        for attempt in range(1, ATTEMPTS + 1):
+            result, again = await self._try(request)
+            asked = result.retry_after if isinstance(result, Answer) else None
+            if not again or attempt == ATTEMPTS or (asked or 0) > _LONGEST_WAIT:
+                break
+            pause = 0.3 * 2**attempt * random.uniform(0.8, 1.2)  # noqa: S311 - spreads the load, hides nothing
+            await asyncio.sleep(max(pause, asked or 0))
+        return result
+
+    async def _try(self, request: Request) -> tuple[Answer | NoAnswer, bool]:
+        """The result, and whether it is worth another attempt."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                answer = await self._ask(request)
+                return answer, answer.status >= 500
+        except (TimeoutError, httpx.TimeoutException):
+            return NoAnswer(f"no answer within {self._seconds:g} s"), False
+        except httpx.ConnectError as exc:
+            return _not_connected(exc)
+        except httpx.ProxyError:
+            return NoAnswer("the proxy did not let it through; see HTTPS_PROXY"), False
+        except (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError):
+            return NoAnswer("the connection broke off"), True
+        except (httpx.HTTPError, httpx.InvalidURL, zlib.error):
+            return NoAnswer("the answer is not HTTP that can be read"), False
+
+    async def _ask(self, request: Request) -> Answer:
+        async with self._http.stream(
+            request.method,
+            request.url,
+            headers=dict(request.headers),
+            content=request.body.encode() if request.body else None,
+            data=dict(request.form) if request.form else None,
+            auth=_auth(request),
+        ) as response:
+            body, whole = await _read(response)
+            kind = response.headers.get("content-type", "").lower()
+            start = body[:512].lstrip().lower()
+            return Answer(
+                status=response.status_code,
+                body=body,
+                is_html="text/html" in kind or start.startswith(("<!doctype html", "<html")),
+                whole=whole,
+                retry_after=_seconds(response.headers.get("retry-after", "")),
+                location=response.headers.get("location", "") if response.is_redirect else "",
+            )
+
+
+@asynccontextmanager
+async def opened(seconds: float) -> AsyncIterator[Client]:
+    """A client; `seconds` for each attempt as a whole. Raises InvalidInput for a proxy setting that makes no sense."""
+    _hush()
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(64))  # names are looked up in threads; asyncio's own few would queue
+    try:
+        http = httpx.AsyncClient(
+            verify=truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            mounts=dict.fromkeys(_THIS_MACHINE),
+            headers=_HEADERS,
+            timeout=seconds,
+            limits=httpx.Limits(max_connections=_MOST_AT_ONCE),
+            follow_redirects=False,
+        )
+    except (ValueError, httpx.InvalidURL) as exc:
+        raise InvalidInput("HTTPS_PROXY, HTTP_PROXY or ALL_PROXY holds no proxy's URL", "write http://HOST:PORT") from exc
+    async with http:
+        yield Client(http, seconds)
+
+
+def unsendable(request: Request) -> str:
+    """Why this request must not or cannot be sent, or an empty string."""
+    parts = urlsplit(request.url)
+    local = parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
+    if parts.scheme != "https" and not (parts.scheme == "http" and local):
+        return "a key is sent over https only (http only to this machine)"
+    sent = (*request.headers.values(), *(request.basic or ()), *(request.signer or ()))
+    if not all(text.isascii() and (text == "" or text.isprintable()) for text in sent):
+        return "the value holds characters that a request cannot carry; is it the key, and all of it?"
+    return ""
+
+
+def _auth(request: Request) -> httpx.Auth | None:
+    if request.signer:
+        from httpx_auth import AWS4Auth
+
+        signer = request.signer
+        return AWS4Auth(signer.access_id, signer.secret, signer.region, signer.service, security_token=signer.token or None)
+    return httpx.BasicAuth(*request.basic) if request.basic else None
+
+
+async def _read(response: httpx.Response) -> tuple[str, bool]:
+    """The body's text up to the limit, unpacked here: a small answer can unpack to gigabytes."""
+    packing = response.headers.get("content-encoding", "identity").strip().lower()
+    if packing not in ("identity", "", "gzip", "deflate"):
+        return "", False
+    unpack = zlib.decompressobj(47) if packing in ("gzip", "deflate") else None  # 47: gzip or zlib, as the header says
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        room = LARGEST_BODY - len(body)
+        body += unpack.decompress(chunk, room + 1) if unpack else chunk[: room + 1]
+        if len(body) > LARGEST_BODY:
+            return body[:LARGEST_BODY].decode("utf-8", "replace"), False
+    return body.decode("utf-8", "replace"), True
+
+
+def _not_connected(exc: httpx.ConnectError) -> tuple[NoAnswer, bool]:
+    """Why there is no connection, from the causes that the library keeps."""
+    cause: BaseException | None = exc
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return NoAnswer(
+                f"the server's certificate is not to be trusted ({cause.verify_message or 'unknown reason'})"
+            ), False
+        if isinstance(cause, ssl.SSLError):
+            return NoAnswer("no secure connection could be made; is a proxy or firewall in between?"), False
+        if isinstance(cause, socket.gaierror):
+            return NoAnswer("the name could not be looked up; is there a network, and a name server?"), True
+        if isinstance(cause, ConnectionRefusedError):
+            return NoAnswer("the connection was refused"), True
+        cause = cause.__cause__ or cause.__context__
+    return NoAnswer("no connection could be made"), True
+
+
+def _seconds(retry_after: str) -> float | None:
+    with suppress(ValueError):
+        seconds = float(retry_after)
+        return seconds if 0 <= seconds < 10**6 else None
+    with suppress(ValueError, TypeError, OverflowError):
+        from datetime import UTC, datetime
+        from email.utils import parsedate_to_datetime
+
+        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
+    return None
+
+
+def _hush() -> None:
+    """The library's own logs name whole URLs, and some vendors want the key in the path."""
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).disabled = True

@@ -1,0 +1,158 @@
+"""An internet of our own on loopback: an HTTP proxy behind which every host name is a server of this process, with real
+TLS under a certificate authority of its own. A program that is given `environment()` reaches vendors' real addresses there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import trustme
+
+
+class Asked(NamedTuple):
+    """A request as a server saw it."""
+
+    host: str
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: str
+
+
+class Reply(NamedTuple):
+    """A plain answer."""
+
+    status: int
+    body: str | bytes = ""
+    headers: dict[str, str] = {}
+
+
+Answerer = Callable[[Asked], Reply]
+Raw = Callable[[Asked, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def as_json(status: int, value: object, **headers: str) -> Reply:
+    return Reply(status, json.dumps(value), {"Content-Type": "application/json", **headers})
+
+
+class Internet:
+    """`hosts` maps a name to what answers there; `raw` to what has the connection to itself. `asked` is all that was heard."""
+
+    def __init__(self, folder: Path) -> None:
+        self.hosts: dict[str, Answerer] = {}
+        self.raw: dict[str, Raw] = {}
+        self.asked: list[Asked] = []
+        self.connects: list[str] = []
+        self.refuse_connect: set[str] = set()
+        self.authority = trustme.CA()
+        self.ca_file = folder / "authority.pem"
+        self.authority.cert_pem.write_to_path(str(self.ca_file))
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self.certificates: dict[str, ssl.SSLContext] = {}
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    def environment(self) -> dict[str, str]:
+        """The variables that lead a program here."""
+        return {"HTTPS_PROXY": f"http://127.0.0.1:{self.port}", "SSL_CERT_FILE": str(self.ca_file), "NO_PROXY": ""}
+
+    def of(self, host: str) -> list[Asked]:
+        return [asked for asked in self.asked if asked.host == host]
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._stop)
+        self._thread.join(10)
+
+    def listen(self, *, family: str = "127.0.0.1", tls: str | None = None) -> int:
+        """A further server without a proxy before it; `tls` names the host of its certificate. Its port."""
+        asyncio.run_coroutine_threadsafe(self._open(family, tls), self._loop).result(10)
+        return self._last_port
+
+    async def _open(self, address: str, tls: str | None) -> None:
+        context = self._context(tls) if tls else None
+        server = await asyncio.start_server(self._direct, address, 0, ssl=context)
+        self._servers.append(server)
+        self._last_port: int = server.sockets[0].getsockname()[1]
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+
+        async def start() -> None:
+            server = await asyncio.start_server(self._proxy, "127.0.0.1", 0)
+            self._servers = [server]
+            self.port: int = server.sockets[0].getsockname()[1]
+            self._ready.set()
+
+        self._loop.set_exception_handler(lambda *_: None)  # clients hang up in the middle of handshakes on purpose
+        self._loop.run_until_complete(start())
+        self._loop.run_forever()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0.01))
+        self._loop.close()
+
+    def _stop(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._loop.stop()
+
+    def _context(self, host: str) -> ssl.SSLContext:
+        if host not in self._contexts:
+            context = self.certificates.get(host)
+            if context is None:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                self.authority.issue_cert(host).configure_cert(context)
+            self._contexts[host] = context
+        return self._contexts[host]
+
+    async def _proxy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError, ConnectionError):
+            line = (await reader.readuntil(b"\r\n\r\n")).decode()
+            method, target, _ = line.split("\r\n")[0].split(" ")
+            assert method == "CONNECT", "keys go through a proxy in a tunnel only"
+            host = target.rpartition(":")[0]
+            self.connects.append(target)
+            if host in self.refuse_connect or (host not in self.hosts and host not in self.raw):
+                writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+                await writer.drain()
+                writer.close()
+                return
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await writer.drain()
+            await writer.start_tls(self._context(host))
+            await self._talk(host, reader, writer)
+        writer.close()
+
+    async def _direct(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError, ConnectionError):
+            await self._talk("direct", reader, writer)
+        writer.close()
+
+    async def _talk(self, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            method, path, _ = lines[0].split(" ")
+            headers = {name.lower(): text.strip() for name, _, text in (line.partition(":") for line in lines[1:] if line)}
+            body = await reader.readexactly(int(headers.get("content-length", "0")))
+            asked = Asked(host, method, path, headers, body.decode("latin-1"))
+            self.asked.append(asked)
+            if host in self.raw:
+                await self.raw[host](asked, reader, writer)
+                return
+            reply = self.hosts[host](asked)
+            data = reply.body.encode() if isinstance(reply.body, str) else reply.body
+            head = {"Content-Type": "application/json", "Content-Length": str(len(data))} | reply.headers
+            writer.write(f"HTTP/1.1 {reply.status} X\r\n".encode() + "".join(f"{k}: {v}\r\n" for k, v in head.items()).encode())
+            writer.write(b"\r\n" + data)
+            await writer.drain()
