@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import httpx
 import truststore
@@ -34,7 +35,7 @@ _HEADERS = {
     "Accept": "application/json, */*;q=0.5",  # PyPI, for one, answers errors as a page otherwise
     "Accept-Encoding": "identity",
 }
-_THIS_MACHINE = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")  # no others: what is asked in clear must not go to a proxy
 
 
 class Signer(NamedTuple):
@@ -88,18 +89,34 @@ class NoAnswer(NamedTuple):
 
 
 class Client:
-    """Asks; see `opened`."""
+    """Asks; see `opened`. Each request has a connection of its own, and no cookie outlives it."""
 
-    def __init__(self, http: httpx.AsyncClient, seconds: float) -> None:
-        self._http = http
+    def __init__(self, seconds: float) -> None:
+        self._trust = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._seconds = seconds
+        self._turns = asyncio.Semaphore(_MOST_AT_ONCE)
+
+    def connection(self) -> httpx.AsyncClient:
+        """A connection that is not made yet. Raises InvalidInput for a proxy setting that makes no sense."""
+        try:
+            _check_proxies()
+            return httpx.AsyncClient(
+                verify=self._trust,
+                mounts={f"all://[{host}]" if ":" in host else f"all://{host}": None for host in _THIS_MACHINE},
+                headers=_HEADERS,
+                timeout=self._seconds,
+                follow_redirects=False,
+            )
+        except (ValueError, httpx.InvalidURL) as exc:
+            raise InvalidInput("HTTPS_PROXY, HTTP_PROXY or ALL_PROXY holds no proxy's URL", "write http://HOST:PORT") from exc
 
     async def send(self, request: Request) -> Answer | NoAnswer:
         """One answer. Connection errors and 5xx are tried again, with growing pauses; nothing else is."""
         if reason := unsendable(request):
             return NoAnswer(reason)
         for attempt in range(1, ATTEMPTS + 1):
-            result, again = await self._try(request)
+            async with self._turns:
+                result, again = await self._try(request)
             asked = result.retry_after if isinstance(result, Answer) else None
             if not again or attempt == ATTEMPTS or (asked or 0) > _LONGEST_WAIT:
                 break
@@ -121,18 +138,21 @@ class Client:
             return NoAnswer("the proxy did not let it through; see HTTPS_PROXY"), False
         except (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError):
             return NoAnswer("the connection broke off"), True
-        except (httpx.HTTPError, httpx.InvalidURL, zlib.error):
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, zlib.error):  # the middle two: an odd redirect
             return NoAnswer("the answer is not HTTP that can be read"), False
 
     async def _ask(self, request: Request) -> Answer:
-        async with self._http.stream(
-            request.method,
-            request.url,
-            headers=dict(request.headers),
-            content=request.body.encode() if request.body else None,
-            data=dict(request.form) if request.form else None,
-            auth=_auth(request),
-        ) as response:
+        async with (
+            self.connection() as http,
+            http.stream(
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                content=request.body.encode() if request.body else None,
+                data=dict(request.form) if request.form else None,
+                auth=_auth(request),
+            ) as response,
+        ):
             body, whole = await _read(response)
             kind = response.headers.get("content-type", "").lower()
             start = body[:512].lstrip().lower()
@@ -152,27 +172,20 @@ async def opened(seconds: float) -> AsyncIterator[Client]:
     _hush()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(64))  # names are looked up in threads; asyncio's own few would queue
-    try:
-        http = httpx.AsyncClient(
-            verify=truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            mounts=dict.fromkeys(_THIS_MACHINE),
-            headers=_HEADERS,
-            timeout=seconds,
-            limits=httpx.Limits(max_connections=_MOST_AT_ONCE),
-            follow_redirects=False,
-        )
-    except (ValueError, httpx.InvalidURL) as exc:
-        raise InvalidInput("HTTPS_PROXY, HTTP_PROXY or ALL_PROXY holds no proxy's URL", "write http://HOST:PORT") from exc
-    async with http:
-        yield Client(http, seconds)
+    client = Client(seconds)
+    await client.connection().aclose()  # a wrong proxy setting is told before anything is asked
+    yield client
 
 
 def unsendable(request: Request) -> str:
     """Why this request must not or cannot be sent, or an empty string."""
     parts = urlsplit(request.url)
-    local = parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
-    if parts.scheme != "https" and not (parts.scheme == "http" and local):
-        return "a key is sent over https only (http only to this machine)"
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _THIS_MACHINE):
+        return "a key is sent over https only (http only to this machine: localhost, 127.0.0.1 or [::1])"
+    try:
+        httpx.URL(request.url).host  # noqa: B018 - raises for what no host can be called
+    except (httpx.InvalidURL, UnicodeError):
+        return "its address is none that can be asked"
     sent = (*request.headers.values(), *(request.basic or ()), *(request.signer or ()))
     if not all(text.isascii() and (text == "" or text.isprintable()) for text in sent):
         return "the value holds characters that a request cannot carry; is it the key, and all of it?"
@@ -221,6 +234,13 @@ def _not_connected(exc: httpx.ConnectError) -> tuple[NoAnswer, bool]:
     return NoAnswer("no connection could be made"), True
 
 
+def _check_proxies() -> None:
+    """Raises ValueError for a port that cannot be; the library would fail at the first request."""
+    for kind, proxy in getproxies().items():
+        if kind != "no":
+            urlsplit(proxy if "://" in proxy else f"//{proxy}").port  # noqa: B018
+
+
 def _seconds(retry_after: str) -> float | None:
     with suppress(ValueError):
         seconds = float(retry_after)
@@ -234,6 +254,6 @@ def _seconds(retry_after: str) -> float | None:
 
 
 def _hush() -> None:
-    """The library's own logs name whole URLs, and some vendors want the key in the path."""
+    """The libraries' own logs name whole URLs, and some vendors want the key in the path; or headers, which can repeat it."""
     for name in ("httpx", "httpcore"):
-        logging.getLogger(name).disabled = True
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # for those below it too

@@ -18,7 +18,7 @@ Header = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 HeaderValue = Annotated[str, msgspec.Meta(pattern=r"^[\x20-\x7e]*$", max_length=512)]
 
 PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
-LOOPBACK = re.compile(r"(?:localhost|127(?:\.[0-9]{1,3}){3}|::1)\Z")
+LOOPBACK = re.compile(r"(?:localhost|127\.0\.0\.1|::1)\Z")  # as net.client
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
