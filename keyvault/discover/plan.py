@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from keyvault.core.refs import DEFAULT_LABEL, KeyRef
 from keyvault.core.secret import Secret
+from keyvault.core.text import escape
 from keyvault.discover.dotenv_source import Found
 from keyvault.providers.identify import by_value, by_variable, field_by_variable
 from keyvault.vault import changes
@@ -34,14 +35,18 @@ class Planned(NamedTuple):
         return self.action in (ADD, REPLACE)
 
 
-def plan(vault: Vault, found: Iterable[Found], *, replace: bool) -> list[Planned]:
-    """One entry a key, in the order found; a value found twice under one variable is one entry."""
+def plan(vault: Vault, found: Iterable[Found], *, replace: bool) -> tuple[list[Planned], list[str]]:
+    """One entry a key, in the order found, and a line about each part of a credential that no key claims.
+
+    A value found twice under one variable is one entry.
+    """
+    found = list(found)
     present = {key.ref: key for key in vault.all_keys()}
-    unique = list({(f.variable, f.value.reveal()): f for f in reversed(list(found))}.values())[::-1]
-    fields = [(f, owner) for f in unique if (owner := field_by_variable(f.variable))]
+    unique = list({(f.variable, f.value.reveal()): f for f in reversed(found)}.values())[::-1]
+    fields = [(f, owner) for f in found if (owner := field_by_variable(f.variable))]
     planned: dict[KeyRef, Planned] = {}
     for item in unique:
-        if any(item is f for f, _ in fields):
+        if field_by_variable(item.variable):
             continue
         provider = by_variable(item.variable) or next(iter(by_value(item.value.reveal())), None)
         base = KeyRef(provider.id, DEFAULT_LABEL) if provider else KeyRef("custom", _label(item.variable))
@@ -51,16 +56,22 @@ def plan(vault: Vault, found: Iterable[Found], *, replace: bool) -> list[Planned
             for f, (owner, name) in fields
             if provider and owner.id == provider.id and f.path == item.path
         }
-        action = _action(vault, present.get(str(ref)), item.value.reveal(), replace=replace)
-        planned[ref] = Planned(ref, item.variable, item.value, f"{item.path}:{item.line}", action, own)
-    return list(planned.values())
+        key = Planned(ref, item.variable, item.value, f"{item.path}:{item.line}", ADD, own)
+        planned[ref] = key._replace(action=_action(vault, present.get(str(ref)), key, replace=replace))
+    claimed = {(variable, value.reveal()) for key in planned.values() for variable, value, _ in key.fields.values()}
+    unclaimed = [
+        f"{escape(f.path)}:{f.line} gives {f.variable} without the key of {owner.id} that it belongs to, and was skipped"
+        for f, (owner, _) in fields
+        if (f.variable, f.value.reveal()) not in claimed
+    ]
+    return list(planned.values()), unclaimed
 
 
 def take_in(vault: Vault, planned: Iterable[Planned], at: int) -> None:
     """Put planned keys into the vault, in one commit. When the vendor made them is not known."""
     with vault.transaction("import") as tx:
         for item in planned:
-            values = {VALUE_FIELD: item.value.reveal()} | {name: value.reveal() for name, (_, value, _) in item.fields.items()}
+            values = _values(item)
             variables = {item.variable: VALUE_FIELD} | {variable: name for name, (variable, _, _) in item.fields.items()}
             secrecy = {name: secret for name, (_, _, secret) in item.fields.items()}
             if item.action == REPLACE:
@@ -75,10 +86,14 @@ def take_in(vault: Vault, planned: Iterable[Planned], at: int) -> None:
                 changes.add(tx, str(item.ref), values, {"variables": variables, "fields": secrecy}, at)
 
 
-def _action(vault: Vault, present: ApiKey | None, value: str, *, replace: bool) -> str:
+def _values(item: Planned) -> dict[str, str]:
+    return {VALUE_FIELD: item.value.reveal()} | {name: value.reveal() for name, (_, value, _) in item.fields.items()}
+
+
+def _action(vault: Vault, present: ApiKey | None, item: Planned, *, replace: bool) -> str:
     if present is None:
         return ADD
-    if present.value.fingerprint == vault.fingerprint(value):
+    if _values(item).items() <= vault.open_key(present.ref)[1].items():
         return SAME
     return REPLACE if replace else KEPT
 

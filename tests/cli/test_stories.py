@@ -232,6 +232,33 @@ def test_import_shows_asks_and_leaves_the_file_alone(home: VaultHome) -> None:
     assert (value(home, "openai"), value(home, "openai", "--version", "1")) == (b"new", b"sk-from-dotenv-123456")
 
 
+def test_import_names_the_parts_of_a_credential_whose_key_is_not_there(home: VaultHome) -> None:
+    path = write(home.folder + "/.env", "AWS_SECRET_ACCESS_KEY=secret-1\nAWS_REGION=eu\n")
+    done = home.run("import", "--yes", path)
+    for line, name in enumerate(("AWS_SECRET_ACCESS_KEY", "AWS_REGION"), 1):
+        assert f"{path}:{line} gives {name} without the key of aws".encode() in done.stderr
+    assert b"secret-1" not in done.stderr
+    assert listed(home) == []
+
+
+def test_import_takes_the_parts_of_each_files_key_and_notices_a_part_that_changed(home: VaultHome) -> None:
+    first = "AWS_ACCESS_KEY_ID=id-1\nAWS_SECRET_ACCESS_KEY=secret-1\nAWS_REGION=eu\n"
+    path, other = write(home.folder + "/.env", first), write(home.folder + "/two.env", first.replace("-1", "-2"))
+    done = home.run("import", "--yes", path, other)
+    assert b"skipped" not in done.stderr
+    for ref, n in (("aws", b"1"), ("aws/default-2", b"2")):
+        assert value(home, ref, "--field", "secret_access_key") == b"secret-" + n
+        assert value(home, ref, "--field", "region") == b"eu"
+    assert home.run("import", "--yes", path, path).stdout.count(b"already there") == 1
+
+    write(path, first.replace("secret-1", "secret-3"))
+    assert b"exists, kept" in home.run("import", "--yes", path).stdout
+    home.run("import", "--yes", "--replace", path)
+    assert value(home, "aws", "--field", "secret_access_key") == b"secret-3"
+    assert value(home, "aws", "--field", "secret_access_key", "--version", "1") == b"secret-1"
+    assert b"already there" in home.run("import", "--yes", "--replace", path).stdout
+
+
 # -- list, show, get
 
 

@@ -22,10 +22,10 @@ from keyvault.discover.plan import Planned, plan, take_in
 def command(session: Session, sources: tuple[str, ...], yes: bool, replace: bool) -> None:
     """Take keys in from .env files. Shows what it found, and asks; the files are not touched."""
     found, skipped = dotenv_source.read_all(sources)
-    for line in skipped:
-        terminal.warn(line)
     vault = session.open()
-    planned = plan(vault, found, replace=replace)
+    planned, unclaimed = plan(vault, found, replace=replace)
+    for line in skipped + unclaimed:
+        terminal.warn(line)
     if not planned:
         terminal.tip("nothing to import")
         return
