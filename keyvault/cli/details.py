@@ -96,14 +96,15 @@ def variables_for(provider_id: str, said: dict[str, Any], fields: dict[str, bool
                     f"keyvault does not know the vendor {quoted(provider_id)}, so it cannot name the variable",
                     "say it, as in --env ACME_API_KEY",
                 )
-            chosen[provider.variables[0]] = field
+            variable = provider.variables[0]
         elif provider and field in provider.fields:
-            chosen[provider.fields[field].variable] = field
+            variable = provider.fields[field].variable
         else:
-            derived = f"{provider_id}_{field}".upper().replace("-", "_").replace(".", "_")
-            if derived in chosen:
-                raise InvalidInput(f"{derived} is taken, so field {quoted(field)} has no variable", "say it: --env NAME=FIELD")
-            chosen[derived] = field
+            variable = f"{provider_id}_{field}".upper().replace("-", "_").replace(".", "_")
+        if variable in chosen:
+            what = f"field {quoted(field)}" if field else "the value"
+            raise InvalidInput(f"{variable} is taken, so {what} has no variable", "say it: --env NAME or NAME=FIELD")
+        chosen[variable] = field
     return chosen
 
 

@@ -125,6 +125,11 @@ ADD = ("add", "mistral", "--stdin")
         ((*ADD, "--tag", "k" * 65), 2, "is longer than 64 characters"),
         ((*ADD, "--note", "n" * 2049), 2, "the note is longer than 2048 characters"),
         (("add", "aws", "--stdin", "--field", "secret_access_key=abc"), 2, "field secret_access_key is secret"),
+        # one variable for two parts: neither may win
+        (("add", "acme-api", "--env", "ACME_API_KEY", "--field", "key=x", "--stdin"), 2, "ACME_API_KEY is taken, so field"),
+        ((*ADD, "--env", "MISTRAL_API_KEY=region", "--field", "region=x"), 2, "MISTRAL_API_KEY is taken, so the value"),
+        (("add", "aws", "--stdin", "--env", "AWS_REGION", "--field", "region=x"), 2, "AWS_REGION is taken, so field"),
+        (("edit", "groq", "--env", "GROQ_API_KEY=region", "--field", "region=x"), 2, "GROQ_API_KEY is taken, so the value"),
         (("add", "nobody-knows", "--stdin"), 2, "--env"),
         (("add", "--stdin"), 2, "name it: keyvault add VENDOR"),
         (("edit", "groq"), 2, "nothing to change was given"),
