@@ -305,6 +305,8 @@ def _code(exc: BaseException) -> int:
 
 def _translate(what: str, path: str, exc: BaseException) -> KeyvaultError:
     shown, code = escape(path), _code(exc)
+    if isinstance(exc, MemoryError):
+        return StoreFailed(f"cannot {what} {shown}: out of memory", "stop other programs, or raise the limit (ulimit -v)")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreBusy(f"{shown} is held by another program", "stop the program that reads or copies it, and run this again")
     if code == sqlite3.SQLITE_FULL:
