@@ -137,7 +137,10 @@ def _line(kind: str, text: str) -> None:
 
 def _write(text: str) -> None:
     try:
-        sys.stderr.buffer.write(text.encode("utf-8", "replace"))
-        sys.stderr.flush()
+        # Past the buffers: what they could not write would fail again at exit, and change the exit code.
+        with open(sys.stderr.fileno(), "wb", buffering=0, closefd=False) as stream:
+            data = text.encode("utf-8", "replace")
+            while data:
+                data = data[stream.write(data) :]
     except (OSError, AttributeError, ValueError):
         return  # nobody can hear

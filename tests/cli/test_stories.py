@@ -414,6 +414,34 @@ def test_run_gives_the_keys_to_the_program_and_takes_its_place(home: VaultHome) 
 # -- the vault itself
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_run_with_redact_takes_a_closed_stream_as_it_is(home: VaultHome, closed: str) -> None:
+    home.run("add", "openai", "--stdin", stdin=b"sk-canary-0123456789")
+    for stream in (1, 2):
+        words = [*COMMAND, "run", "--redact", "--", "sh", "-c", f'echo "$OPENAI_API_KEY" >&{stream}; exit 3']
+        done = subprocess.run(
+            ["bash", "-c", f'exec "$@" {closed}', "bash", *words],
+            env=home.environment,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        shown = b"" if f"{stream}>&-".removeprefix("1") in closed.split() else b"***\n"
+        assert (done.returncode, done.stdout if stream == 1 else done.stderr) == (3, shown)
+
+
+def test_a_message_that_nobody_can_read_changes_no_exit_code(home: VaultHome) -> None:
+    for words, code in (("get nope --reveal", 3), ("list", 0), ("frobnicate", 2)):
+        done = subprocess.run(
+            ["bash", "-c", f'exec "$@" {words} 2>/dev/full', "bash", *COMMAND],
+            env=home.environment,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code
+
+
 def test_slots_are_listed_added_used_and_removed(home: VaultHome) -> None:
     other = home.folder + "/other-key"
     home.run("slots", "add", "key-file", "--key-file", other)
