@@ -10,10 +10,10 @@ from keyvault.core.errors import InvalidInput, NotFound
 from keyvault.crypto.kdf import STANDARD, Argon2Parameters
 from keyvault.crypto.primitives import random_bytes
 from keyvault.vault import codec, journal, slots, tree
-from keyvault.vault.anchor import AnchorLost, Anchors
+from keyvault.vault.anchor import Anchors
 from keyvault.vault.codec import Header, VaultKeys, altered, derive_keys
 from keyvault.vault.keys import VALUE_FIELD, ApiKey, decode_record, encode_record
-from keyvault.vault.line import advance
+from keyvault.vault.line import advance, unless_lost
 from keyvault.vault.slots import MOST_SLOTS, Slot
 from keyvault.vault.state import Root, State, first_state, seal_page, seal_row, value_place
 from keyvault.vault.vault import Vault
@@ -172,10 +172,7 @@ class Undone(NamedTuple):
 def what_is_undone(vault: Vault) -> Undone:
     """What going on from the state of `vault`, opened with believe_store, would give up."""
     rows = vault.log(1)
-    try:
-        anchor = vault.anchors.read(vault.header.vault_id)
-    except AnchorLost:
-        anchor = None
+    anchor = unless_lost(lambda: vault.anchors.read(vault.header.vault_id))
     abandoned = (anchor.seq, anchor.chain) if anchor else None
     return Undone(vault.root.seq, rows[0].at, abandoned, abandoned == (vault.root.seq, vault.root.chain.hex()))
 

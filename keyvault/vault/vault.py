@@ -259,12 +259,12 @@ class Vault:
                     raise
 
     def _load_once(self, head: bytes | None) -> State:
-        # The anchor is read before the head that is held against it: it may lag, never lead.
+        # `head` is given by those whose turn it is to write. Others read the anchor before the head that is held against it:
+        # a commit between the two would make it lead, and it may only lag.
         header = codec.decode_header(codec.split_head(head or self.store.head())[0])
-        known = None
         if not self._believe_store:
-            known, notes = line.known(self.anchors, self.store.name, header.vault_id)
-            self.notices += notes
+            known = line.known(self.anchors, self.store.name, header.vault_id)
+            self.notices += known.notices
         head = head or self.store.head()
         header_bytes, sealed = codec.split_head(head)
         header = codec.decode_header(header_bytes)
@@ -274,7 +274,7 @@ class Vault:
         root = open_root(header, header_bytes, self._keys, sealed)
         if not self._believe_store:
             rows = journal.back(self.row_opener(header), root.journal, root.seq)
-            if line.check(known, root.seq, root.chain, rows):
+            if line.check(known.anchor, root.seq, root.chain, rows) or not known.pinned:
                 self.notices += line.advance(self.anchors, self.store.name, header.vault_id, root.seq, root.chain, self.store)
         return State(head, header, root)
 

@@ -519,6 +519,15 @@ def test_restore_accepts_a_copy_that_was_put_back_by_hand(home: VaultHome) -> No
     assert listed(home) == []
 
 
+@pytest.mark.parametrize("which", ["anchor-", "path-"])
+def test_restore_goes_on_where_this_machines_note_cannot_be_read(home: VaultHome, which: str) -> None:
+    (note,) = [name for name in os.listdir(home.state) if name.startswith(which)]
+    write(f"{home.state}/{note}", "not a note")
+    home.run("restore", "--yes")
+    assert home.run("list").stderr == b""
+    assert "nothing to do" in Terminal(home, "restore").end()
+
+
 def test_verify_counts_and_log_tells_what_was_done(home: VaultHome) -> None:
     home.run("add", "openai", "--stdin", stdin=b"one")
     home.run("edit", "openai", "--value", "--stdin", stdin=b"two")

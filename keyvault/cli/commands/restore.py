@@ -21,6 +21,7 @@ from keyvault.vault import care
 from keyvault.vault.anchor import Anchors
 from keyvault.vault.care import Undone
 from keyvault.vault.codec import decode_header, split_head
+from keyvault.vault.line import unless_lost
 from keyvault.vault.vault import Vault
 
 Content = Callable[[], tuple[dict[bytes, bytes], bytes]]
@@ -45,7 +46,8 @@ def command(session: Session, file: str | None, yes: bool) -> None:
 def _as_it_is(session: Session, *, yes: bool) -> None:
     vault = session.open(believe_store=True)
     undone = care.what_is_undone(vault)
-    if undone.is_newest and vault.anchors.vault_at(vault.store.name) == vault.header.vault_id:
+    pinned = unless_lost(lambda: vault.anchors.vault_at(vault.store.name))
+    if undone.is_newest and pinned == vault.header.vault_id:
         terminal.tip("the vault is the one this machine knows; nothing to do")
         return
     care.verify(vault)
