@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from keyvault.cli import value_input
+from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import InvalidInput
@@ -39,9 +40,9 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="NAME[=env:VAR|=file:PATH]",
             help="A further secret part: asked for, or taken from a variable or a file. Repeatable.",
         ),
-        click.option("--created", metavar="DATE", help="When the vendor made the key: 2026-11-22, or 'unknown'."),
-        click.option("--expires", metavar="DATE|90d", help="When it stops working; 'none' takes the date away."),
-        click.option("--rotate-after", metavar="90d", help="When it should be replaced; 'none' takes it away."),
+        click.option("--created", type=GIVEN, metavar="DATE", help="When the vendor made the key: 2026-11-22, or 'unknown'."),
+        click.option("--expires", type=GIVEN, metavar="DATE|90d", help="When it stops working; 'none' takes the date away."),
+        click.option("--rotate-after", type=GIVEN, metavar="90d", help="When it should be replaced; 'none' takes it away."),
         click.option("--tag", multiple=True, metavar="K=V", help="A tag; K= takes it away. Repeatable."),
         click.option("--note", metavar="TEXT", help="A note."),
         click.option("--base-url", metavar="URL", help="The endpoint this key is for."),

@@ -47,11 +47,11 @@ def forget_keyring(vault_id: str, slot_id: str) -> None:
         terminal.warn(f"the item in the OS keyring could not be deleted: {exc.message}")
 
 
-def new_key_file(session: Session, path: str, *, insist: bool) -> SlotSecret:
+def new_key_file(session: Session, path: str | None, *, insist: bool) -> SlotSecret:
     """A new key file. Raises InvalidInput beside the vault without insisting, AlreadyExists, StoreFailed."""
-    path = absolute(path or session.settings.key_file or "")
-    if path == absolute(""):
+    if not (path := path or session.settings.key_file):
         raise InvalidInput("where shall the key file be?", "add --key-file FILE, or set KEYVAULT_KEY_FILE")
+    path = absolute(path)
     beside = os.path.realpath(path).startswith(os.path.realpath(session.settings.home) + os.sep)
     if beside and not insist:
         raise InvalidInput(

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from keyvault.cli import terminal
+from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core import settings
 from keyvault.core.errors import InvalidInput, Locked, NotFound
@@ -23,8 +24,8 @@ _OVER = LARGEST_VALUE + 1
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say where a value comes from."""
     for option in (
-        click.option("--from-env", metavar="VAR", help="Take the value from a variable of this environment."),
-        click.option("--file", "file", metavar="FILE", help="Take the value from a file, byte for byte."),
+        click.option("--from-env", type=GIVEN, metavar="VAR", help="Take the value from a variable of this environment."),
+        click.option("--file", "file", type=GIVEN, metavar="FILE", help="Take the value from a file, byte for byte."),
         click.option("--stdin", is_flag=True, help="Take the value from standard input, byte for byte."),
     ):
         command = option(command)

@@ -8,6 +8,7 @@ import click
 
 from keyvault.cli import new_slots, recovery, terminal
 from keyvault.cli.app import common
+from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core.errors import AlreadyExists, Unreachable
 from keyvault.core.settings import absolute
@@ -29,9 +30,11 @@ from keyvault.vault.slots import KEY_FILE, KEYRING, PASSPHRASE
     type=click.Choice([KEYRING, PASSPHRASE, KEY_FILE]),
     help="How the vault is unlocked from now on; `keyvault slots add` adds more ways.",
 )
-@click.option("--key-file", default="", metavar="FILE", help="Where the new key file goes.")
+@click.option("--key-file", type=GIVEN, metavar="FILE", help="Where the new key file goes.")
 @click.option("--strong", is_flag=True, help="Make guessing the passphrase four times as expensive.")
-@click.option("--recovery-file", metavar="FILE", help="Write the recovery code to a new file instead of the terminal.")
+@click.option(
+    "--recovery-file", type=GIVEN, metavar="FILE", help="Write the recovery code to a new file instead of the terminal."
+)
 @click.option("--no-recovery", is_flag=True, help="Go without a recovery code.")
 @click.option("--insist", is_flag=True, help="Accept a weak passphrase, or a key file beside the vault.")
 @common
@@ -39,7 +42,7 @@ from keyvault.vault.slots import KEY_FILE, KEYRING, PASSPHRASE
 def command(
     session: Session,
     unlock: str | None,
-    key_file: str,
+    key_file: str | None,
     strong: bool,
     recovery_file: str | None,
     no_recovery: bool,
@@ -77,7 +80,7 @@ def command(
     _tell(session, kind, key_file)
 
 
-def _choose(session: Session, key_file: str) -> str:
+def _choose(session: Session, key_file: str | None) -> str:
     if key_file or session.settings.key_file:
         return KEY_FILE
     if given(session.settings) is not None:
@@ -90,7 +93,7 @@ def _choose(session: Session, key_file: str) -> str:
     return KEYRING
 
 
-def _slot(session: Session, kind: str, vault_id: str, key_file: str, *, strong: bool, insist: bool) -> SlotSecret:
+def _slot(session: Session, kind: str, vault_id: str, key_file: str | None, *, strong: bool, insist: bool) -> SlotSecret:
     if kind == KEYRING:
         return new_slots.keyring(session, vault_id)
     if kind == KEY_FILE:
@@ -98,9 +101,9 @@ def _slot(session: Session, kind: str, vault_id: str, key_file: str, *, strong: 
     return new_slots.passphrase(session, strong=strong, insist=insist, text=given(session.settings))
 
 
-def _tell(session: Session, kind: str, key_file: str) -> None:
+def _tell(session: Session, kind: str, key_file: str | None) -> None:
     settings = session.settings
     terminal.tip(f"made a vault at {settings.home}, unlocked by {kind}")
     if kind == KEY_FILE and not settings.key_file:
-        terminal.tip(f"set KEYVAULT_KEY_FILE={absolute(key_file)}")
+        terminal.tip(f"set KEYVAULT_KEY_FILE={absolute(key_file or '')}")
     terminal.tip("next: keyvault add openai")

@@ -6,6 +6,7 @@ import click
 
 from keyvault.cli import new_slots, recovery, terminal
 from keyvault.cli.app import common
+from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core.errors import InvalidInput, KeyvaultError
 from keyvault.crypto.kdf import STANDARD
@@ -19,7 +20,9 @@ from keyvault.vault.vault import Vault
 
 
 @click.command()
-@click.option("--recovery-file", metavar="FILE", help="Write the new recovery code to a new file instead of the terminal.")
+@click.option(
+    "--recovery-file", type=GIVEN, metavar="FILE", help="Write the new recovery code to a new file instead of the terminal."
+)
 @click.option("--no-recovery", is_flag=True, help="Go without a recovery code.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @common

@@ -9,6 +9,7 @@ import click
 
 from keyvault.cli import terminal
 from keyvault.cli.app import common
+from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import UnsupportedFormat, VaultCorrupt
@@ -28,7 +29,7 @@ Content = Callable[[], tuple[dict[bytes, bytes], bytes]]
 
 
 @click.command()
-@click.argument("file", required=False)
+@click.argument("file", type=GIVEN, required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @common
 @click.pass_obj
@@ -37,7 +38,7 @@ def command(session: Session, file: str | None, yes: bool) -> None:
 
     Shows what that undoes, and asks once. FILE opens with the ways to unlock that the vault had when it was made.
     """
-    if file:
+    if file is not None:
         _from_backup(session, absolute(file), yes=yes)
     else:
         _as_it_is(session, yes=yes)
