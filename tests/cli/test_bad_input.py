@@ -495,7 +495,10 @@ def test_a_key_made_in_the_future_is_a_slip_of_the_hand(tmp_path: os.PathLike[st
     home.run("add", "groq", "--stdin", "--created", rfc3339(now() + 3600), stdin=b"x")
 
 
-@pytest.mark.parametrize("words", ["list", "env --format bash", "--version", "get groq --reveal", "show groq"])
+@pytest.mark.parametrize(
+    "words",
+    ["list", "env --format bash", "--version", "get groq --reveal", "show groq", "--help", "list -h", "--no-input --version"],
+)
 def test_a_closed_or_full_output_is_one_clear_line(home: VaultHome, words: str) -> None:
     command = " ".join(map(shlex.quote, COMMAND))
     for where in (">&-", ">/dev/full"):
