@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _TERMINAL_LINE = 4095  # bytes; Linux drops what is longer (termios(3), canonical mode)
 
+_LONGEST = 1000  # characters of a message
+
 
 class Interrupted(Exception):
     """The person pressed Ctrl-C or Ctrl-D at a question."""
@@ -132,7 +134,10 @@ def confirm(question: str) -> bool:
 
 
 def _line(kind: str, text: str) -> None:
-    _write(f"keyvault: {kind}: {escape(text)}\n")
+    shown = escape(text)
+    if len(shown) > _LONGEST:  # a name of any length may have been given; what is wrong with it stands at the end
+        shown = f"{shown[: _LONGEST // 2]}…{shown[-_LONGEST // 2 :]}"
+    _write(f"keyvault: {kind}: {shown}\n")
 
 
 def _write(text: str) -> None:

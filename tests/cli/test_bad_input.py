@@ -509,6 +509,24 @@ def test_a_closed_or_full_output_is_one_clear_line(home: VaultHome, words: str) 
         assert b"Traceback" not in done.stderr
 
 
+def test_a_closed_or_unreadable_input_is_one_clear_line(home: VaultHome) -> None:
+    for how, code, says in (("<&-", 2, b"standard input is closed"), ("0>/dev/null", 1, b"cannot read standard input")):
+        done = subprocess.run(
+            ["bash", "-c", f'exec "$@" {how}', "bash", *COMMAND, *ADD], env=home.environment, capture_output=True, timeout=60
+        )
+        assert (done.returncode, done.stderr.count(b"keyvault: error: "), says in done.stderr) == (code, 1, True), done.stderr
+
+
+def test_a_name_of_any_length_is_cut_where_it_is_shown(home: VaultHome) -> None:
+    for words, code, says in (
+        (("add", "mistral", "--file", "/" + "x" * 5000), 1, "file name too long"),
+        (("restore", "/" + "x/" * 5000), 1, "file name too long"),
+        (("show", "a" * 5000), 2, "is not a key name"),
+    ):
+        said = refused(home, words, code, says)
+        assert max(map(len, said.splitlines())) < 1100
+
+
 @pytest.mark.parametrize("words", ["backup copy", "env --format dotenv -o .env"])
 def test_a_folder_that_is_gone_is_one_clear_line(home: VaultHome, tmp_path: os.PathLike[str], words: str) -> None:
     command = " ".join(map(shlex.quote, COMMAND))
