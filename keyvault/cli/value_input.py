@@ -44,7 +44,7 @@ def read_value(session: Session, what: str, *, stdin: bool, file: str | None, fr
             )
         return _checked(found)
     if stdin:
-        return _checked(_decode(sys.stdin.buffer.read(_OVER)))
+        return _checked(_decode(_read_stdin()))
     if file:
         return _checked(_decode(_read_file(file)))
     return ask_value(session, what)
@@ -83,6 +83,15 @@ def doubts(value: str) -> list[str]:
     elif value != value.strip():
         found.append("the value begins or ends with a blank, which was kept")
     return found
+
+
+def _read_stdin() -> bytes:
+    if sys.stdin is None:
+        raise InvalidInput("standard input is closed", "give the value through a pipe, or use --file FILE")
+    try:
+        return sys.stdin.buffer.read(_OVER)
+    except OSError as exc:
+        raise failure("read", "standard input", exc) from exc
 
 
 def _read_file(path: str) -> bytes:

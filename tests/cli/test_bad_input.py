@@ -119,6 +119,9 @@ ADD = ("add", "mistral", "--stdin")
         ((*ADD, "--env", "OTHER=nope"), 2, "add it with --field or --secret-field"),
         ((*ADD, "--field", "region"), 2, "--field takes NAME=VALUE"),
         ((*ADD, "--field", "Bad Name=x"), 2, "is not a field name"),
+        ((*ADD, "--field", "\udcff=x"), 2, "is not a field name"),
+        ((*ADD, "--field", "region=\udcff"), 2, "the value of region is not valid UTF-8"),
+        ((*ADD, "--note", "\udcff"), 2, "note is not valid UTF-8"),
         ((*ADD, "--secret-field", "token=x"), 2, "--secret-field token does not take a value"),
         ((*ADD, *(w for n in range(17) for w in ("--field", f"f{n}=x"))), 2, "at most 16 further fields"),
         ((*ADD, "--tag", "=x"), 2, "a tag has no name"),
@@ -182,6 +185,7 @@ ADD = ("add", "mistral", "--stdin")
         (("get", "groq"), 2, "--reveal prints it"),
         (("rm",), 2, "keyvault rm --help"),
         (("log", "-n", "0"), 2, "keyvault log --help"),
+        (("log", "-n", "1" + "0" * 20), 2, "keyvault log --help"),
         (("completion", "cobol"), 2, "fish"),
         (("env", "--format"), 2, "requires an argument"),
         (("run",), 125, "no program to run"),
@@ -317,7 +321,10 @@ def test_a_wrong_secret_is_5_at_once(tmp_path: os.PathLike[str]) -> None:
             done = home.run(*words, code=5, env=env)
             assert says in done.stderr.decode()
             assert b"keyvault: hint: " in done.stderr
-    home.run("list", code=2, env={"KEYVAULT_PASSPHRASE_FD": "x"})
+    for number in ("x", "-1", "9" * 30):
+        done = home.run("list", code=2, env={"KEYVAULT_PASSPHRASE_FD": number})
+        assert b"KEYVAULT_PASSPHRASE_FD is not a file descriptor's number" in done.stderr
+    home.run("list", code=5, env={"KEYVAULT_PASSPHRASE_FD": "999999999"})
     wrong = other.run("list", code=5, env={"KEYVAULT_KEY_FILE": write(home.folder + "/f", "not a key file")})
     assert b"is not a keyvault key file" in wrong.stderr
     gone = other.run("list", code=5, env={"KEYVAULT_KEY_FILE": home.folder + "/gone"})

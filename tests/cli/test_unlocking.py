@@ -119,6 +119,16 @@ def test_a_recovery_code_is_asked_for_where_there_is_no_passphrase(tmp_path: os.
     assert "no keys yet" in person.end()
 
 
+def test_a_mistyped_recovery_code_is_a_wrong_secret_where_there_is_no_passphrase_too(tmp_path: os.PathLike[str]) -> None:
+    home = AskingHome(str(tmp_path))
+    home.create_asking(with_code=True)
+    home.run("slots", "remove", "passphrase", "--yes", env={"KEYVAULT_PASSPHRASE": home.code})
+    mistyped = home.code[:-1] + ("0" if home.code[-1] != "0" else "1")
+    done = home.run("list", code=5, env={"KEYVAULT_PASSPHRASE": mistyped})
+    assert b"the recovery code is mistyped" in done.stderr
+    home.run("list", env={"KEYVAULT_PASSPHRASE": home.code})
+
+
 def test_the_key_file_comes_first_and_a_given_passphrase_before_a_question(asking: AskingHome) -> None:
     key = asking.folder + "/k"
     opened = {"KEYVAULT_PASSPHRASE": PASSPHRASE}

@@ -12,7 +12,7 @@ from keyvault.core.text import escape
 
 
 @click.command()
-@click.option("-n", "--number", type=click.IntRange(1), default=50, show_default=True, help="How many, newest first.")
+@click.option("-n", "--number", type=click.IntRange(1, 10**9), default=50, show_default=True, help="How many, newest first.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @common
 @click.pass_obj
