@@ -78,21 +78,22 @@ def ask_hidden(prompt: str) -> str:
     import termios
     from select import select
 
-    with open("/dev/tty", "r+b", buffering=0) as tty:
-        before = termios.tcgetattr(tty)
-        hidden, single = before.copy(), before.copy()
-        hidden[3] &= ~termios.ECHO
-        single[3] &= ~(termios.ECHO | termios.ICANON)  # half a line counts as input too
-        try:
-            termios.tcsetattr(tty, termios.TCSAFLUSH, hidden)
-            line = _ask_on(tty, prompt)
-            termios.tcsetattr(tty, termios.TCSANOW, single)
-            more = select([tty], [], [], 0.05)[0]
-        except KeyboardInterrupt as exc:
-            raise Interrupted from exc
-        finally:
-            termios.tcsetattr(tty, termios.TCSAFLUSH, before)
-            tty.write(b"\n")
+    try:
+        with open("/dev/tty", "r+b", buffering=0) as tty:
+            before = termios.tcgetattr(tty)
+            hidden, single = before.copy(), before.copy()
+            hidden[3] &= ~termios.ECHO
+            single[3] &= ~(termios.ECHO | termios.ICANON)  # half a line counts as input too
+            try:
+                termios.tcsetattr(tty, termios.TCSAFLUSH, hidden)
+                line = _ask_on(tty, prompt)
+                termios.tcsetattr(tty, termios.TCSANOW, single)
+                more = select([tty], [], [], 0.05)[0]
+            finally:
+                termios.tcsetattr(tty, termios.TCSAFLUSH, before)
+                tty.write(b"\n")
+    except (KeyboardInterrupt, OSError, termios.error) as exc:  # the last two: the terminal is gone
+        raise Interrupted from exc
     if more:
         raise InvalidInput("more than one line was pasted", "--stdin or --file FILE takes text of several lines")
     if len(line) >= _TERMINAL_LINE:
@@ -104,7 +105,7 @@ def ask_hidden(prompt: str) -> str:
 
 
 def ask(prompt: str) -> str:
-    """A line typed with echo. Raises Interrupted."""
+    """A line typed with echo. Raises Interrupted, also where the terminal is gone."""
     try:
         if os.name != "posix":
             sys.stderr.write(escape(prompt))
@@ -112,7 +113,7 @@ def ask(prompt: str) -> str:
             return sys.stdin.readline().rstrip("\r\n")
         with open("/dev/tty", "r+b", buffering=0) as tty:
             return _ask_on(tty, prompt).decode("utf-8", "replace")
-    except KeyboardInterrupt as exc:
+    except (KeyboardInterrupt, OSError) as exc:
         raise Interrupted from exc
 
 
