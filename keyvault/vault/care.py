@@ -104,8 +104,7 @@ class Findings(NamedTuple):
 
 def verify(vault: Vault) -> Findings:
     """Open every byte of the vault and hold it against the head. Raises VaultCorrupt."""
-    with vault.store.writers_queue():
-        state = vault.state()
+    with vault.turn() as state:
         keys, wanted = _read_tree(vault, state)
         versions = [(key, version) for key in keys for version in key.versions if version.blob]
         wanted.update(bytes.fromhex(version.blob) for _, version in versions)
@@ -154,10 +153,10 @@ class Copy(NamedTuple):
 
 def copy(vault: Vault) -> Copy:
     """A self-contained copy of the present state, every part of it checked. Raises VaultCorrupt."""
-    with vault.store.writers_queue():
+    with vault.turn() as state:
         verify(vault)
         ids = sorted(vault.store.ids())
-        return Copy(vault.state().head, dict(zip(ids, vault.blobs(ids), strict=True)))
+        return Copy(state.head, dict(zip(ids, vault.blobs(ids), strict=True)))
 
 
 class Undone(NamedTuple):
@@ -197,8 +196,7 @@ def rekey(vault: Vault, secrets: Callable[[Header], list[SlotSecret]], known: He
         raise InvalidInput("a vault needs a way to unlock it")
     header = with_slots(empty, new_slots)
     keys = derive_keys(vault_key, header.vault_id, header.epoch)
-    with vault.store.writers_queue():
-        state = vault.state()
+    with vault.turn() as state:
         if state.header != old_header:
             raise InvalidInput("the ways to unlock were changed meanwhile", "nothing was done; run it again")
         old_ids = vault.store.ids()

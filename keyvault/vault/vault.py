@@ -121,10 +121,10 @@ class Vault:
     # -- changing
 
     @contextmanager
-    def transaction(self, what: str) -> Iterator[Transaction]:
-        """A turn as the only writer: changes made in the block are committed together when it ends well, else not at all.
+    def turn(self) -> Iterator[State]:
+        """A turn as the only writer, with the state that it begins with. Raises StoreBusy, StoreFailed.
 
-        Raises StoreBusy, StoreFailed. No prompt and no key derivation happens while others wait.
+        No prompt and no key derivation happens while others wait.
         """
         while True:
             with self.store.writers_queue():
@@ -132,11 +132,17 @@ class Vault:
                 if self._opens_with_present_keys(head):
                     if head != self._state.head:
                         self._state = self._load(head)
-                    change = Transaction(self, self._state, what)
-                    yield change
-                    change.commit()
+                    yield self._state
                     return
             self._state = self._load()  # somebody changed the vault key: unlock again, outside the queue
+
+    @contextmanager
+    def transaction(self, what: str) -> Iterator[Transaction]:
+        """A turn in which changes are made: committed together when the block ends well, else not at all."""
+        with self.turn() as state:
+            change = Transaction(self, state, what)
+            yield change
+            change.commit()
 
     def write(
         self, state: State, add: dict[bytes, bytes], drop: set[bytes], header: Header, keys: VaultKeys, root: Root
@@ -151,10 +157,6 @@ class Vault:
             self.notices += line.advance(self.anchors, self.store.name, header.vault_id, root.seq, root.chain)
 
     # -- for tree, journal and the modules beside this one
-
-    def state(self) -> State:
-        """The present state, read anew."""
-        return self.read(lambda state: state)
 
     def blobs(self, ids: list[bytes]) -> list[bytes]:
         """Sealed blobs, each checked against its id. Raises VaultCorrupt."""
@@ -236,9 +238,8 @@ class Vault:
             except _Missing:
                 if self.store.head() == self._state.head:
                     raise
-        with self.store.writers_queue():
-            self._refresh()
-            return query(self._state)
+        with self.turn() as state:
+            return query(state)
 
     def _refresh(self) -> None:
         if self.store.head() != self._state.head:
