@@ -17,9 +17,11 @@ from vaults import COMMAND, VaultHome
 from keyvault.core.errors import WrongSecret
 from keyvault.crypto.kdf import STRONG, WEAKEST_ALLOWED, Argon2Parameters
 from keyvault.store.sqlite import open_store
-from keyvault.vault import slots
-from keyvault.vault.codec import decode_header, split_head
+from keyvault.vault import care, slots
+from keyvault.vault.care import SlotSecret
+from keyvault.vault.codec import Header, decode_header, split_head
 from keyvault.vault.slots import Slot, decode_all
+from keyvault.vault.vault import Vault
 
 NEW = "plover lamp quorum zither"
 
@@ -275,6 +277,24 @@ def test_init_picks_a_real_keyring_and_the_vault_then_opens_by_itself(keyring_ho
     assert used(home, {}) == "keyring"
     home.run("rekey", "--yes", "--no-recovery", env={"KEYVAULT_PASSPHRASE": PASSPHRASE})
     assert kinds(home) == ["passphrase"]
+
+
+def test_a_keyring_slot_that_was_refused_leaves_no_item(keyring_home: KeyringHome) -> None:
+    home = keyring_home
+    home.create_asking()
+
+    def unlock(header: Header) -> bytes:
+        return slots.unwrap(header, decode_all(header), slots.PASSPHRASE, slots.passphrase_bytes(PASSPHRASE))[1]
+
+    vault = Vault(open_store(home.path), unlock, home.anchors)
+    while len(vault.header.slots) < slots.MOST_SLOTS:
+        care.add_slot(vault, SlotSecret(slots.KEY_FILE, slots.new_secret(slots.KEY_FILE)))
+    done = home.run("slots", "add", "keyring", env={"KEYVAULT_PASSPHRASE": PASSPHRASE}, code=2)
+    assert b"a vault has at most 64 slots" in done.stderr
+    assert home.service.items() == []
+    home.run("slots", "remove", vault.header.slots[1]["id"], "--yes", env={"KEYVAULT_PASSPHRASE": PASSPHRASE})
+    home.run("slots", "add", "keyring", env={"KEYVAULT_PASSPHRASE": PASSPHRASE})
+    assert len(home.service.items()) == 1
 
 
 def lock(service: SecretService) -> None:

@@ -61,19 +61,12 @@ def command(
     make_private_folder(settings.home)
     kind = unlock or _choose(session, key_file)
     vault_id = care.new_vault_id()
-    made: list[SlotSecret] = []
-
-    def forget() -> None:
-        for secret in made:
-            if secret.kind == KEYRING:
-                new_slots.forget_keyring(vault_id, secret.slot_id)
-
-    with new_slots.taken_back(session, lambda: os.path.lexists(settings.vault_path), forget):
+    with new_slots.taken_back(session, lambda: os.path.lexists(settings.vault_path)):
         code = recovery.new_slot(session, recovery_file, none=no_recovery) if kind != PASSPHRASE else None
-        made.append(_slot(session, kind, vault_id, key_file, strong=strong, insist=insist))
+        made = _slot(session, kind, vault_id, key_file, strong=strong, insist=insist)
         if kind == PASSPHRASE:
             code = recovery.new_slot(session, recovery_file, none=no_recovery)
-        vault = care.new_vault([*made, *([code] if code else [])], vault_id)
+        vault = care.new_vault([made, *([code] if code else [])], vault_id)
         create_store(settings.vault_path, vault.blobs, vault.head)
     for notice in care.remember(Anchors(settings.state), settings.vault_path, vault):
         terminal.warn(notice)
