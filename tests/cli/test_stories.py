@@ -370,6 +370,12 @@ def test_a_removed_key_comes_back_until_it_is_purged(home: VaultHome) -> None:
     assert listed(home, "--removed") == []
 
 
+def test_a_key_named_twice_is_removed_once(home: VaultHome) -> None:
+    home.run("add", "openai", "--stdin", stdin=b"one")
+    home.run("rm", "openai", "openai/default")
+    assert listed(home) == []
+
+
 def test_purge_versions_erases_only_the_earlier_values(home: VaultHome) -> None:
     home.run("add", "openai", "--stdin", stdin=b"one")
     home.run("edit", "openai", "--value", "--stdin", stdin=b"two")
