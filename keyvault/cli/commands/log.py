@@ -20,7 +20,7 @@ def command(session: Session, number: int, as_json: bool) -> None:
     """What was changed, and when."""
     vault = session.open()
     rows = vault.log(number)
-    names = {key.id: key.ref for removed in (False, True) for key in vault.all_keys(removed=removed)}
+    names = {key.id: key.ref for key in vault.read(vault.keys_in)}
     entries = [
         {
             "seq": row.seq,
