@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from keyvault.core.refs import DEFAULT_LABEL, KeyRef
 from keyvault.core.secret import Secret
 from keyvault.core.text import escape
 from keyvault.discover.dotenv_source import Found
+from keyvault.providers.catalogue import Provider
 from keyvault.providers.identify import by_value, by_variable, field_by_variable
 from keyvault.vault import changes
 from keyvault.vault.keys import VALUE_FIELD, ApiKey
@@ -36,31 +38,32 @@ class Planned(NamedTuple):
 
 
 def plan(vault: Vault, found: Iterable[Found], *, replace: bool) -> tuple[list[Planned], list[str]]:
-    """One entry a key, in the order found, and a line about each part of a credential that no key claims.
+    """One entry a key, in the order found, and a line about each part of a credential that does not plainly belong to one.
 
-    A value found twice under one variable is one entry.
+    A value found twice under one variable is one entry. A part belongs to the only key of its vendor in its file.
     """
     found = list(found)
     present = {key.ref: key for key in vault.all_keys()}
     unique = list({(f.variable, f.value.reveal()): f for f in reversed(found)}.values())[::-1]
     fields = [(f, owner) for f in found if (owner := field_by_variable(f.variable))]
+    keys = [(f, _provider(f)) for f in unique if not field_by_variable(f.variable)]
+    owners = Counter((f.path, provider.id) for f, provider in keys if provider)
+    rivals = Counter((path, variable) for path, variable, _ in {(f.path, f.variable, f.value.reveal()) for f, _ in fields})
     planned: dict[KeyRef, Planned] = {}
-    for item in unique:
-        if field_by_variable(item.variable):
-            continue
-        provider = by_variable(item.variable) or next(iter(by_value(item.value.reveal())), None)
+    for item, provider in keys:
         base = KeyRef(provider.id, DEFAULT_LABEL) if provider else KeyRef("custom", _label(item.variable))
         ref = _free(base, planned)
         own = {
             name: (f.variable, f.value, owner.fields[name].secret)
             for f, (owner, name) in fields
             if provider and owner.id == provider.id and f.path == item.path
+            if owners[f.path, owner.id] == rivals[f.path, f.variable] == 1
         }
         key = Planned(ref, item.variable, item.value, f"{item.path}:{item.line}", ADD, own)
         planned[ref] = key._replace(action=_action(vault, present.get(str(ref)), key, replace=replace))
     claimed = {(variable, value.reveal()) for key in planned.values() for variable, value, _ in key.fields.values()}
     unclaimed = [
-        f"{escape(f.path)}:{f.line} gives {f.variable} without the key of {owner.id} that it belongs to, and was skipped"
+        f"{escape(f.path)}:{f.line} gives {f.variable} without the one key of {owner.id} that it belongs to, and was skipped"
         for f, (owner, _) in fields
         if (f.variable, f.value.reveal()) not in claimed
     ]
@@ -84,6 +87,10 @@ def take_in(vault: Vault, planned: Iterable[Planned], at: int) -> None:
                 changes.edit(tx, str(item.ref), details, at, {**vault.values(before), **values})
             else:
                 changes.add(tx, str(item.ref), values, {"variables": variables, "fields": secrecy}, at)
+
+
+def _provider(item: Found) -> Provider | None:
+    return by_variable(item.variable) or next(iter(by_value(item.value.reveal())), None)
 
 
 def _values(item: Planned) -> dict[str, str]:

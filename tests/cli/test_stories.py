@@ -236,9 +236,18 @@ def test_import_names_the_parts_of_a_credential_whose_key_is_not_there(home: Vau
     path = write(home.folder + "/.env", "AWS_SECRET_ACCESS_KEY=secret-1\nAWS_REGION=eu\n")
     done = home.run("import", "--yes", path)
     for line, name in enumerate(("AWS_SECRET_ACCESS_KEY", "AWS_REGION"), 1):
-        assert f"{path}:{line} gives {name} without the key of aws".encode() in done.stderr
+        assert f"{path}:{line} gives {name} without the one key of aws".encode() in done.stderr
     assert b"secret-1" not in done.stderr
     assert listed(home) == []
+
+
+def test_import_gives_no_key_a_part_that_may_be_anothers(home: VaultHome) -> None:
+    one, other = (f"AWS_ACCESS_KEY_ID=id-{n}\nAWS_SECRET_ACCESS_KEY=secret-{n}\n" for n in (1, 2))
+    secrets = [line for line in (one + other).splitlines() if "SECRET" in line]
+    for text in (one + other, one + secrets[1], one + other.splitlines()[0]):
+        done = home.run("import", "--yes", write(home.folder + "/.env", text))
+        assert done.stderr.count(b"without the one key of aws") == text.count("SECRET")
+        assert all("secret_access_key" not in key["fields"] for key in listed(home))
 
 
 def test_import_takes_the_parts_of_each_files_key_and_notices_a_part_that_changed(home: VaultHome) -> None:
