@@ -10,7 +10,10 @@ def main() -> None:
     """Run the command line and exit."""
     # Start-up makes thousands of objects that stay: looking through them for garbage, now and at exit, costs a tenth of `env`.
     gc.set_threshold(100_000)
-    code = _run(sys.argv[1:])
+    try:
+        code = _run(sys.argv[1:])
+    except KeyboardInterrupt:  # while modules were loaded
+        code = 130
     gc.freeze()
     sys.exit(code)
 

@@ -140,6 +140,13 @@ class SecretService(Session):
             ((_type, locked),) = connection.send_and_get_reply(Properties(collection).get("Locked")).body
         return bool(locked)
 
+    def items(self) -> list[str]:
+        """The D-Bus paths of all items of the default collection."""
+        collection = DBusAddress(self.default_collection(), "org.freedesktop.secrets", "org.freedesktop.Secret.Collection")
+        with open_dbus_connection(self.address) as connection:
+            ((_type, paths),) = connection.send_and_get_reply(Properties(collection).get("Items")).body
+        return list(paths)
+
     def set_default_collection(self, path: str) -> None:
         """Make another collection the default one; "/" for none."""
         self.call(_SERVICE, "SetAlias", "so", "default", path)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 import click
 
 from keyvault import __version__
-from keyvault.cli import exits, guard, terminal
+from keyvault.cli import exits, guard, render, terminal
 from keyvault.cli.session import Session
 from keyvault.core.errors import InvalidInput
 from keyvault.core.text import closest
@@ -83,16 +84,28 @@ def _set(name: str) -> Any:
     return callback
 
 
+def _ending(names: tuple[str, ...], text: Callable[[click.Context], str], help_text: str) -> Callable[[Any], Any]:
+    """An option that prints something and ends. click's own ones know no closed or full output."""
+
+    def callback(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            render.out(text(ctx) + "\n")
+            ctx.exit()
+
+    return click.option(*names, is_flag=True, is_eager=True, expose_value=False, callback=callback, help=help_text)
+
+
 def common(command: Any) -> Any:
     """The options that every command has."""
+    command = _ending(("-h", "--help"), click.Context.get_help, "Show this message and exit.")(command)
     for name, text in (("--debug", "Say where an error came from."), ("--no-input", "Never ask; fail instead.")):
         attribute = name[2:].replace("-", "_")
         command = click.option(name, is_flag=True, expose_value=False, callback=_set(attribute), help=text)(command)
     return command
 
 
-@click.group(cls=App, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, message="keyvault %(version)s")
+@click.group(cls=App, context_settings={"max_content_width": 100})
+@_ending(("--version",), lambda _: f"keyvault {__version__}", "Show the version and exit.")
 @common
 def app() -> None:
     """An encrypted vault for API keys that puts the right ones into your shell, .env file or program."""

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from keyvault.cli import value_input
+from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import InvalidInput
@@ -39,9 +40,9 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="NAME[=env:VAR|=file:PATH]",
             help="A further secret part: asked for, or taken from a variable or a file. Repeatable.",
         ),
-        click.option("--created", metavar="DATE", help="When the vendor made the key: 2026-11-22, or 'unknown'."),
-        click.option("--expires", metavar="DATE|90d", help="When it stops working; 'none' takes the date away."),
-        click.option("--rotate-after", metavar="90d", help="When it should be replaced; 'none' takes it away."),
+        click.option("--created", type=GIVEN, metavar="DATE", help="When the vendor made the key: 2026-11-22, or 'unknown'."),
+        click.option("--expires", type=GIVEN, metavar="DATE|90d", help="When it stops working; 'none' takes the date away."),
+        click.option("--rotate-after", type=GIVEN, metavar="90d", help="When it should be replaced; 'none' takes it away."),
         click.option("--tag", multiple=True, metavar="K=V", help="A tag; K= takes it away. Repeatable."),
         click.option("--note", metavar="TEXT", help="A note."),
         click.option("--base-url", metavar="URL", help="The endpoint this key is for."),
@@ -96,14 +97,15 @@ def variables_for(provider_id: str, said: dict[str, Any], fields: dict[str, bool
                     f"keyvault does not know the vendor {quoted(provider_id)}, so it cannot name the variable",
                     "say it, as in --env ACME_API_KEY",
                 )
-            chosen[provider.variables[0]] = field
+            variable = provider.variables[0]
         elif provider and field in provider.fields:
-            chosen[provider.fields[field].variable] = field
+            variable = provider.fields[field].variable
         else:
-            derived = f"{provider_id}_{field}".upper().replace("-", "_").replace(".", "_")
-            if derived in chosen:
-                raise InvalidInput(f"{derived} is taken, so field {quoted(field)} has no variable", "say it: --env NAME=FIELD")
-            chosen[derived] = field
+            variable = f"{provider_id}_{field}".upper().replace("-", "_").replace(".", "_")
+        if variable in chosen:
+            what = f"field {quoted(field)}" if field else "the value"
+            raise InvalidInput(f"{variable} is taken, so {what} has no variable", "say it: --env NAME or NAME=FIELD")
+        chosen[variable] = field
     return chosen
 
 

@@ -99,7 +99,8 @@ def _write_file(request: Request, form: Format, resolved: Resolved) -> None:
     rendered = export_file.merge(request.output, form, resolved.variables)
     for note in rendered.notes:
         terminal.warn(note)
-    render.out(rendered.masks)
+    if request.reveal or not terminal.is_terminal(1):  # they hold the values; a runner reads them from a pipe
+        render.out(rendered.masks)
     export_file.write(request.output, rendered.text)
     if warning := export_file.git_warning(request.output):
         terminal.warn(warning)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Callable
 
@@ -37,13 +39,24 @@ def guarded(action: Callable[[], int], session: Session, *, failure_code: int | 
         return exits.READER_GONE
     except Exception as exc:  # noqa: BLE001 - the border itself: a traceback could show a value
         terminal.error(
-            KeyvaultError(f"internal error ({type(exc).__name__})", "please report it; --debug shows where it happened")
+            _exhausted(exc)
+            or KeyvaultError(f"internal error ({type(exc).__name__})", "please report it; --debug shows where it happened")
         )
         code = exits.FAILED if failure_code is None else failure_code
         _explain(exc, session)
     if session.on_failure:
         session.on_failure(code)
     return code
+
+
+def _exhausted(exc: Exception) -> KeyvaultError | None:
+    """Our error where the system had no memory, process or file descriptor left, which can happen anywhere."""
+    number = errno.ENOMEM if isinstance(exc, MemoryError) else exc.errno if isinstance(exc, OSError) else None
+    if number not in (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN):
+        return None
+    return KeyvaultError(
+        f"the system refused: {os.strerror(number).lower()}", "raise the limit (ulimit -a), or stop other programs"
+    )
 
 
 def _explain(exc: BaseException, session: Session) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from keyvault.cli import terminal
 from keyvault.cli.session import Session
-from keyvault.core.errors import AlreadyExists, InvalidInput, KeyvaultError, Locked, Unreachable
+from keyvault.core.errors import AlreadyExists, InvalidInput, KeyvaultError, Locked, NotFound, Unreachable, WrongSecret
 from keyvault.core.settings import absolute
 from keyvault.core.text import escape
 from keyvault.crypto.kdf import STANDARD, STRONG
@@ -21,6 +21,9 @@ from keyvault.vault import slots
 from keyvault.vault.care import SlotSecret
 from keyvault.vault.slots import KEY_FILE, KEYRING, PASSPHRASE
 from keyvault.vault.vault import Vault
+
+# Errors that no commit raises: whoever else changed the vault meanwhile, it does not need what was made here.
+_BEFORE_COMMIT = (AlreadyExists, InvalidInput, Locked, NotFound, Unreachable, WrongSecret, terminal.Interrupted)
 
 
 def passphrase(session: Session, *, strong: bool, insist: bool, text: str | None = None) -> SlotSecret:
@@ -35,7 +38,12 @@ def keyring(session: Session, vault_id: str) -> SlotSecret:
     """A new item in the OS keyring. Raises Unreachable."""
     slot_id, secret, someone = slots.new_slot_id(), slots.new_secret(KEYRING), session.someone_there
     timeout = os_keyring.PATIENT if someone else os_keyring.QUICK
-    os_keyring.write(keyring_item(vault_id, slot_id), secret, timeout=timeout, interactive=someone)
+    try:
+        os_keyring.write(keyring_item(vault_id, slot_id), secret, timeout=timeout, interactive=someone)
+    except os_keyring.KeyringTimeout:
+        forget_keyring(vault_id, slot_id)  # it may have been written
+        raise
+    session.new_items.append((vault_id, slot_id))
     return SlotSecret(KEYRING, secret, slot_id=slot_id)
 
 
@@ -47,11 +55,11 @@ def forget_keyring(vault_id: str, slot_id: str) -> None:
         terminal.warn(f"the item in the OS keyring could not be deleted: {exc.message}")
 
 
-def new_key_file(session: Session, path: str, *, insist: bool) -> SlotSecret:
+def new_key_file(session: Session, path: str | None, *, insist: bool) -> SlotSecret:
     """A new key file. Raises InvalidInput beside the vault without insisting, AlreadyExists, StoreFailed."""
-    path = absolute(path or session.settings.key_file or "")
-    if path == absolute(""):
+    if not (path := path or session.settings.key_file):
         raise InvalidInput("where shall the key file be?", "add --key-file FILE, or set KEYVAULT_KEY_FILE")
+    path = absolute(path)
     beside = os.path.realpath(path).startswith(os.path.realpath(session.settings.home) + os.sep)
     if beside and not insist:
         raise InvalidInput(
@@ -65,10 +73,8 @@ def new_key_file(session: Session, path: str, *, insist: bool) -> SlotSecret:
 
 
 @contextmanager
-def taken_back(
-    session: Session, may_need_them: Callable[[], bool], forget: Callable[[], None] = lambda: None
-) -> Iterator[None]:
-    """If the block fails, remove the files that it made for new slots, and `forget` what else.
+def taken_back(session: Session, may_need_them: Callable[[], bool]) -> Iterator[None]:
+    """If the block fails, remove the files and the keyring's items that it made for new slots.
 
     But not where the vault may need them: a commit that reports an error may be on the disk all the same.
     """
@@ -76,13 +82,14 @@ def taken_back(
         yield
     except BaseException as exc:
         try:
-            needed = not isinstance(exc, AlreadyExists) and may_need_them()
+            needed = not isinstance(exc, _BEFORE_COMMIT) and may_need_them()
         except KeyvaultError:
             needed = True
         if not needed:
             for path in session.new_files:
                 remove_quietly(path)
-            forget()
+            for vault_id, slot_id in session.new_items:
+                forget_keyring(vault_id, slot_id)
         raise
 
 

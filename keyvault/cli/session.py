@@ -25,6 +25,7 @@ class Session:
         self.debug = False
         self.on_failure: Callable[[int], None] | None = None  # hears the exit code of an error
         self.new_files: list[str] = []  # key files and recovery codes of slots that are not in the vault yet
+        self.new_items: list[tuple[str, str]] = []  # their items in the OS keyring: vault and slot
         self._settings: Settings | None = None
 
     @property

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _TERMINAL_LINE = 4095  # bytes; Linux drops what is longer (termios(3), canonical mode)
 
+_LONGEST = 1000  # characters of a message
+
 
 class Interrupted(Exception):
     """The person pressed Ctrl-C or Ctrl-D at a question."""
@@ -76,21 +78,22 @@ def ask_hidden(prompt: str) -> str:
     import termios
     from select import select
 
-    with open("/dev/tty", "r+b", buffering=0) as tty:
-        before = termios.tcgetattr(tty)
-        hidden, single = before.copy(), before.copy()
-        hidden[3] &= ~termios.ECHO
-        single[3] &= ~(termios.ECHO | termios.ICANON)  # half a line counts as input too
-        try:
-            termios.tcsetattr(tty, termios.TCSAFLUSH, hidden)
-            line = _ask_on(tty, prompt)
-            termios.tcsetattr(tty, termios.TCSANOW, single)
-            more = select([tty], [], [], 0.05)[0]
-        except KeyboardInterrupt as exc:
-            raise Interrupted from exc
-        finally:
-            termios.tcsetattr(tty, termios.TCSAFLUSH, before)
-            tty.write(b"\n")
+    try:
+        with open("/dev/tty", "r+b", buffering=0) as tty:
+            before = termios.tcgetattr(tty)
+            hidden, single = before.copy(), before.copy()
+            hidden[3] &= ~termios.ECHO
+            single[3] &= ~(termios.ECHO | termios.ICANON)  # half a line counts as input too
+            try:
+                termios.tcsetattr(tty, termios.TCSAFLUSH, hidden)
+                line = _ask_on(tty, prompt)
+                termios.tcsetattr(tty, termios.TCSANOW, single)
+                more = select([tty], [], [], 0.05)[0]
+            finally:
+                termios.tcsetattr(tty, termios.TCSAFLUSH, before)
+                tty.write(b"\n")
+    except (KeyboardInterrupt, OSError, termios.error) as exc:  # the last two: the terminal is gone
+        raise Interrupted from exc
     if more:
         raise InvalidInput("more than one line was pasted", "--stdin or --file FILE takes text of several lines")
     if len(line) >= _TERMINAL_LINE:
@@ -102,7 +105,7 @@ def ask_hidden(prompt: str) -> str:
 
 
 def ask(prompt: str) -> str:
-    """A line typed with echo. Raises Interrupted."""
+    """A line typed with echo. Raises Interrupted, also where the terminal is gone."""
     try:
         if os.name != "posix":
             sys.stderr.write(escape(prompt))
@@ -110,7 +113,7 @@ def ask(prompt: str) -> str:
             return sys.stdin.readline().rstrip("\r\n")
         with open("/dev/tty", "r+b", buffering=0) as tty:
             return _ask_on(tty, prompt).decode("utf-8", "replace")
-    except KeyboardInterrupt as exc:
+    except (KeyboardInterrupt, OSError) as exc:
         raise Interrupted from exc
 
 
@@ -132,12 +135,18 @@ def confirm(question: str) -> bool:
 
 
 def _line(kind: str, text: str) -> None:
-    _write(f"keyvault: {kind}: {escape(text)}\n")
+    shown = escape(text)
+    if len(shown) > _LONGEST:  # a name of any length may have been given; what is wrong with it stands at the end
+        shown = f"{shown[: _LONGEST // 2]}…{shown[-_LONGEST // 2 :]}"
+    _write(f"keyvault: {kind}: {shown}\n")
 
 
 def _write(text: str) -> None:
     try:
-        sys.stderr.buffer.write(text.encode("utf-8", "replace"))
-        sys.stderr.flush()
+        # Past the buffers: what they could not write would fail again at exit, and change the exit code.
+        with open(sys.stderr.fileno(), "wb", buffering=0, closefd=False) as stream:
+            data = text.encode("utf-8", "replace")
+            while data:
+                data = data[stream.write(data) :]
     except (OSError, AttributeError, ValueError):
         return  # nobody can hear

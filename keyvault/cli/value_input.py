@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from keyvault.cli import terminal
+from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core import settings
 from keyvault.core.errors import InvalidInput, Locked, NotFound
@@ -23,8 +24,8 @@ _OVER = LARGEST_VALUE + 1
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say where a value comes from."""
     for option in (
-        click.option("--from-env", metavar="VAR", help="Take the value from a variable of this environment."),
-        click.option("--file", "file", metavar="FILE", help="Take the value from a file, byte for byte."),
+        click.option("--from-env", type=GIVEN, metavar="VAR", help="Take the value from a variable of this environment."),
+        click.option("--file", "file", type=GIVEN, metavar="FILE", help="Take the value from a file, byte for byte."),
         click.option("--stdin", is_flag=True, help="Take the value from standard input, byte for byte."),
     ):
         command = option(command)
@@ -43,7 +44,7 @@ def read_value(session: Session, what: str, *, stdin: bool, file: str | None, fr
             )
         return _checked(found)
     if stdin:
-        return _checked(_decode(sys.stdin.buffer.read(_OVER)))
+        return _checked(_decode(_read_stdin()))
     if file:
         return _checked(_decode(_read_file(file)))
     return ask_value(session, what)
@@ -82,6 +83,15 @@ def doubts(value: str) -> list[str]:
     elif value != value.strip():
         found.append("the value begins or ends with a blank, which was kept")
     return found
+
+
+def _read_stdin() -> bytes:
+    if sys.stdin is None:
+        raise InvalidInput("standard input is closed", "give the value through a pipe, or use --file FILE")
+    try:
+        return sys.stdin.buffer.read(_OVER)
+    except OSError as exc:
+        raise failure("read", "standard input", exc) from exc
 
 
 def _read_file(path: str) -> bytes:

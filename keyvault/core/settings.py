@@ -35,8 +35,10 @@ def load() -> Settings:
     home = env.get("KEYVAULT_HOME", "")
     state = env.get("KEYVAULT_STATE", "")
     fd = env.get("KEYVAULT_PASSPHRASE_FD", "")
-    if fd and not (fd.isascii() and fd.isdigit()):
-        raise InvalidInput("KEYVAULT_PASSPHRASE_FD is not a number", "give the number of an open file descriptor")
+    if fd and not (fd.isascii() and fd.isdigit() and len(fd) < 10):
+        raise InvalidInput(
+            "KEYVAULT_PASSPHRASE_FD is not a file descriptor's number", "give the number of an open file descriptor"
+        )
     passphrase = env.get("KEYVAULT_PASSPHRASE", "")
     resolved_state = state or (os.path.join(home, "state") if home else _default_folder("state"))
     resolved_home = home or _default_folder("data")

@@ -26,22 +26,18 @@ class Redactor:
 
     A value is found as UTF-8, JSON-escaped, percent-encoded, as hex, and as base64 wherever it lies in a longer
     encoded text; a value of several lines also line by line. Values under 8 characters are found as they are only;
-    values under 4 not at all: `skipped` has their positions. Not found: other encodings, and base64 that was broken
-    into lines, unless the value was encoded alone (base64(1), openssl).
+    values under 4 not at all. Not found: other encodings, and base64 that was broken into lines, unless the value was
+    encoded alone (base64(1), openssl).
 
     Work grows with the stream's length, memory with the longest form of a value. Raises InvalidInput for text that
     no environment can hold.
     """
 
     def __init__(self, values: Iterable[str]) -> None:
-        skipped: list[int] = []
         needles: set[bytes] = set()
-        for number, value in enumerate(values):
-            if 0 < len(value) < SHORTEST:
-                skipped.append(number)
+        for value in values:
             for text in _pieces(value):
                 needles.update(_forms(text))
-        self.skipped: tuple[int, ...] = tuple(skipped)
         self._needles = sorted(needles)
         self._longest = max(map(len, needles), default=0)
         self._find = re.compile(_pattern(self._needles))

@@ -73,13 +73,16 @@ def _fsencode(text: str) -> bytes | None:
 
 def _streams_to_mask() -> list[tuple[int, ...]]:
     """Of stdout and stderr those that are no terminals; together if they are one file, for the order of its lines."""
+    import fcntl
+
     found = []
     for fd in (1, 2):
         try:
-            os.fstat(fd)
+            mode = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE
         except OSError:
             continue  # closed, and the command shall find it so
-        if not os.isatty(fd):
+        # Nothing can be written to what is open for reading only, which is what SQLite puts where it finds a stream closed.
+        if mode != os.O_RDONLY and not os.isatty(fd):
             found.append(fd)
     if found == [1, 2] and os.path.sameopenfile(1, 2):
         return [(1, 2)]

@@ -29,6 +29,7 @@ def failure(what: str, path: str, exc: OSError) -> StoreFailed:
         errno.EISDIR: "name a file, not a folder",
         errno.ENOTDIR: "a part of the path is a file, not a folder",
         errno.ELOOP: "keyvault follows no links; name the real file",
+        errno.ENAMETOOLONG: "choose a shorter path",
         errno.EIO: "the disk reports an error; check it before anything else",
     }
     reason = exc.strerror or type(exc).__name__

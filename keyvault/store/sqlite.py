@@ -6,6 +6,7 @@ break plain copies; `synchronous=EXTRA` so that the journal's removal survives a
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -274,7 +275,10 @@ def _take_name(temporary: str, path: str) -> None:
         if os.name == "posix":
             try:
                 os.link(temporary, path)
-            except PermissionError:  # a file system without links, such as a stick's
+            except OSError as exc:
+                # What a file system without links says, such as a stick's or a share's.
+                if exc.errno not in (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
+                    raise
                 if os.path.lexists(path):
                     raise FileExistsError from None
                 os.rename(temporary, path)
@@ -305,6 +309,8 @@ def _code(exc: BaseException) -> int:
 
 def _translate(what: str, path: str, exc: BaseException) -> KeyvaultError:
     shown, code = escape(path), _code(exc)
+    if isinstance(exc, MemoryError):
+        return StoreFailed(f"cannot {what} {shown}: out of memory", "stop other programs, or raise the limit (ulimit -v)")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreBusy(f"{shown} is held by another program", "stop the program that reads or copies it, and run this again")
     if code == sqlite3.SQLITE_FULL:

@@ -62,9 +62,9 @@ class Unlocker:
         if recovery.looks_like(text) and any(slot.kind == RECOVERY for slot in present):
             try:
                 return self._open(header, present, RECOVERY, recovery.decode(text))
-            except (InvalidInput, WrongSecret):
+            except (InvalidInput, WrongSecret) as exc:
                 if all(slot.kind != PASSPHRASE for slot in present):
-                    raise
+                    raise WrongSecret(exc.message, exc.hint) from exc
         try:
             return self._open(header, present, PASSPHRASE, slots.passphrase_bytes(text))
         except (NotFound, InvalidInput) as exc:

@@ -10,10 +10,10 @@ from keyvault.core.errors import InvalidInput, NotFound
 from keyvault.crypto.kdf import STANDARD, Argon2Parameters
 from keyvault.crypto.primitives import random_bytes
 from keyvault.vault import codec, journal, slots, tree
-from keyvault.vault.anchor import AnchorLost, Anchors
+from keyvault.vault.anchor import Anchors
 from keyvault.vault.codec import Header, VaultKeys, altered, derive_keys
 from keyvault.vault.keys import VALUE_FIELD, ApiKey, decode_record, encode_record
-from keyvault.vault.line import advance
+from keyvault.vault.line import advance, unless_lost
 from keyvault.vault.slots import MOST_SLOTS, Slot
 from keyvault.vault.state import Root, State, first_state, seal_page, seal_row, value_place
 from keyvault.vault.vault import Vault
@@ -104,8 +104,7 @@ class Findings(NamedTuple):
 
 def verify(vault: Vault) -> Findings:
     """Open every byte of the vault and hold it against the head. Raises VaultCorrupt."""
-    with vault.store.writers_queue():
-        state = vault.state()
+    with vault.turn() as state:
         keys, wanted = _read_tree(vault, state)
         versions = [(key, version) for key in keys for version in key.versions if version.blob]
         wanted.update(bytes.fromhex(version.blob) for _, version in versions)
@@ -154,10 +153,10 @@ class Copy(NamedTuple):
 
 def copy(vault: Vault) -> Copy:
     """A self-contained copy of the present state, every part of it checked. Raises VaultCorrupt."""
-    with vault.store.writers_queue():
+    with vault.turn() as state:
         verify(vault)
         ids = sorted(vault.store.ids())
-        return Copy(vault.state().head, dict(zip(ids, vault.blobs(ids), strict=True)))
+        return Copy(state.head, dict(zip(ids, vault.blobs(ids), strict=True)))
 
 
 class Undone(NamedTuple):
@@ -172,10 +171,7 @@ class Undone(NamedTuple):
 def what_is_undone(vault: Vault) -> Undone:
     """What going on from the state of `vault`, opened with believe_store, would give up."""
     rows = vault.log(1)
-    try:
-        anchor = vault.anchors.read(vault.header.vault_id)
-    except AnchorLost:
-        anchor = None
+    anchor = unless_lost(lambda: vault.anchors.read(vault.header.vault_id))
     abandoned = (anchor.seq, anchor.chain) if anchor else None
     return Undone(vault.root.seq, rows[0].at, abandoned, abandoned == (vault.root.seq, vault.root.chain.hex()))
 
@@ -200,8 +196,7 @@ def rekey(vault: Vault, secrets: Callable[[Header], list[SlotSecret]], known: He
         raise InvalidInput("a vault needs a way to unlock it")
     header = with_slots(empty, new_slots)
     keys = derive_keys(vault_key, header.vault_id, header.epoch)
-    with vault.store.writers_queue():
-        state = vault.state()
+    with vault.turn() as state:
         if state.header != old_header:
             raise InvalidInput("the ways to unlock were changed meanwhile", "nothing was done; run it again")
         old_ids = vault.store.ids()

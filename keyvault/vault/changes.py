@@ -42,9 +42,10 @@ def add(tx: Transaction, ref: str, values: dict[str, str], details: Details, at:
             f'key "{ref}" exists',
             f"keyvault edit --value {ref} gives it a new value; or choose another label: {before.name.provider}/LABEL",
         )
+    checked = _checked(details, values)
     key_id = before.id if before else random_bytes(16).hex()
     version = tx.add_value(key_id, values, at)
-    key = ApiKey(key_id, ref, {}, (version,), version.id, at, at, _next_revision((0, "")))._replace(**_checked(details, values))
+    key = ApiKey(key_id, ref, {}, (version,), version.id, at, at, _next_revision((0, "")))._replace(**checked)
     if before:
         revision, versions = _next_revision(before.revision), (*before.versions, version)
         key = key._replace(revision=revision, versions=versions, forgotten=before.forgotten)

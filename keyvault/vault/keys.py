@@ -11,6 +11,7 @@ from keyvault.vault.codec import altered, dump_json, is_hex, load_json, take
 LARGEST_RECORD = 16 * 1024
 LARGEST_VALUE = 64 * 1024
 LARGEST_TEXT = 2048
+LARGEST_SEALED = 2 * 1024 * 1024 - 4  # of one version, as JSON: with its length it fills 2 MiB; 4 MiB would fit no row
 MOST_FIELDS = 16
 VALUE_FIELD = ""  # the name of the key's main value among its fields
 
@@ -271,7 +272,10 @@ def encode_values(values: Mapping[str, str]) -> bytes:
         what = f"the value of {field}" if field else "the value"
         if len(_utf8(what, value)) > LARGEST_VALUE:
             raise InvalidInput(f"{what} is larger than {LARGEST_VALUE // 1024} KiB", "no API key is; was it the right file?")
-    return dump_json(dict(values))
+    data = dump_json(dict(values))
+    if len(data) > LARGEST_SEALED:  # a control character takes six bytes
+        raise InvalidInput("the value and its fields are too large together", "no API key is; was it the right file?")
+    return data
 
 
 def decode_values(data: bytes) -> dict[str, str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from contextlib import nullcontext
+from typing import NamedTuple, TypeVar
 
 from keyvault.core import clock
 from keyvault.core.errors import Forked, KeyvaultError, Replaced, RolledBack
@@ -16,23 +17,33 @@ T = TypeVar("T")
 _ACCEPT = "keyvault doctor explains; if this is the vault you want, keyvault restore accepts it as it is"
 
 
-def known(anchors: Anchors, path: str, vault_id: str) -> tuple[Anchor | None, list[str]]:
-    """The anchor to hold this vault against, and what to tell people. Raises Replaced."""
+class Known(NamedTuple):
+    """The anchor to hold a vault against, whether its path is pinned to it, and what to tell people."""
+
+    anchor: Anchor | None
+    pinned: bool
+    notices: list[str]
+
+
+def known(anchors: Anchors, path: str, vault_id: str) -> Known:
+    """What this machine knows of the vault at `path`. Raises Replaced."""
     lost: list[str] = []
-    pinned = _unless_lost(lambda: anchors.vault_at(path), lost)
+    pinned = unless_lost(lambda: anchors.vault_at(path), lost)
     if pinned and pinned != vault_id:
         raise Replaced("another vault lies where this machine knows a different one", _ACCEPT)
-    anchor = _unless_lost(lambda: anchors.read(vault_id), lost)
+    anchor = unless_lost(lambda: anchors.read(vault_id), lost)
     if anchor is None and not lost:
-        return None, ["first use of this vault on this machine: its present state is taken as the newest"]
-    return anchor, lost[:1]
+        lost = ["first use of this vault on this machine: its present state is taken as the newest"]
+    return Known(anchor, pinned is not None, lost[:1])
 
 
-def _unless_lost(read: Callable[[], T], lost: list[str]) -> T | None:
+def unless_lost(read: Callable[[], T], lost: list[str] | None = None) -> T | None:
+    """What `read` gives; a note that cannot be understood counts as none, and is told in `lost`."""
     try:
         return read()
     except AnchorLost as exc:
-        lost.append(f"{exc.message}; the vault is taken as it is")
+        if lost is not None:
+            lost.append(f"{exc.message}; the vault is taken as it is")
         return None
 
 
@@ -74,15 +85,12 @@ def advance(anchors: Anchors, path: str, vault_id: str, seq: int, chain: bytes, 
     `queue` is given by readers, who do not hold the writers' queue yet.
     """
     try:
-        if queue is not None:
-            with queue.writers_queue():
-                newest = _unless_lost(lambda: anchors.read(vault_id), [])
-                if newest is None or newest.seq < seq:
-                    advance(anchors, path, vault_id, seq, chain)
-            return []
-        anchors.write(Anchor(vault_id, seq, chain.hex(), host_name(), clock.now()))
-        if _unless_lost(lambda: anchors.vault_at(path), []) != vault_id:
-            anchors.pin(path, vault_id)
+        with queue.writers_queue() if queue else nullcontext():
+            newest = unless_lost(lambda: anchors.read(vault_id)) if queue else None
+            if newest is None or newest.seq < seq:
+                anchors.write(Anchor(vault_id, seq, chain.hex(), host_name(), clock.now()))
+            if unless_lost(lambda: anchors.vault_at(path)) != vault_id:
+                anchors.pin(path, vault_id)
     except KeyvaultError as exc:
         return [f"the newest state could not be noted on this machine, so going back to it would not be noticed: {exc.message}"]
     return []

@@ -121,10 +121,10 @@ class Vault:
     # -- changing
 
     @contextmanager
-    def transaction(self, what: str) -> Iterator[Transaction]:
-        """A turn as the only writer: changes made in the block are committed together when it ends well, else not at all.
+    def turn(self) -> Iterator[State]:
+        """A turn as the only writer, with the state that it begins with. Raises StoreBusy, StoreFailed.
 
-        Raises StoreBusy, StoreFailed. No prompt and no key derivation happens while others wait.
+        No prompt and no key derivation happens while others wait.
         """
         while True:
             with self.store.writers_queue():
@@ -132,11 +132,17 @@ class Vault:
                 if self._opens_with_present_keys(head):
                     if head != self._state.head:
                         self._state = self._load(head)
-                    change = Transaction(self, self._state, what)
-                    yield change
-                    change.commit()
+                    yield self._state
                     return
             self._state = self._load()  # somebody changed the vault key: unlock again, outside the queue
+
+    @contextmanager
+    def transaction(self, what: str) -> Iterator[Transaction]:
+        """A turn in which changes are made: committed together when the block ends well, else not at all."""
+        with self.turn() as state:
+            change = Transaction(self, state, what)
+            yield change
+            change.commit()
 
     def write(
         self, state: State, add: dict[bytes, bytes], drop: set[bytes], header: Header, keys: VaultKeys, root: Root
@@ -151,10 +157,6 @@ class Vault:
             self.notices += line.advance(self.anchors, self.store.name, header.vault_id, root.seq, root.chain)
 
     # -- for tree, journal and the modules beside this one
-
-    def state(self) -> State:
-        """The present state, read anew."""
-        return self.read(lambda state: state)
 
     def blobs(self, ids: list[bytes]) -> list[bytes]:
         """Sealed blobs, each checked against its id. Raises VaultCorrupt."""
@@ -236,9 +238,8 @@ class Vault:
             except _Missing:
                 if self.store.head() == self._state.head:
                     raise
-        with self.store.writers_queue():
-            self._refresh()
-            return query(self._state)
+        with self.turn() as state:
+            return query(state)
 
     def _refresh(self) -> None:
         if self.store.head() != self._state.head:
@@ -259,12 +260,12 @@ class Vault:
                     raise
 
     def _load_once(self, head: bytes | None) -> State:
-        # The anchor is read before the head that is held against it: it may lag, never lead.
+        # `head` is given by those whose turn it is to write. Others read the anchor before the head that is held against it:
+        # a commit between the two would make it lead, and it may only lag.
         header = codec.decode_header(codec.split_head(head or self.store.head())[0])
-        known = None
         if not self._believe_store:
-            known, notes = line.known(self.anchors, self.store.name, header.vault_id)
-            self.notices += notes
+            known = line.known(self.anchors, self.store.name, header.vault_id)
+            self.notices += known.notices
         head = head or self.store.head()
         header_bytes, sealed = codec.split_head(head)
         header = codec.decode_header(header_bytes)
@@ -274,7 +275,7 @@ class Vault:
         root = open_root(header, header_bytes, self._keys, sealed)
         if not self._believe_store:
             rows = journal.back(self.row_opener(header), root.journal, root.seq)
-            if line.check(known, root.seq, root.chain, rows):
+            if line.check(known.anchor, root.seq, root.chain, rows) or not known.pinned:
                 self.notices += line.advance(self.anchors, self.store.name, header.vault_id, root.seq, root.chain, self.store)
         return State(head, header, root)
 

@@ -119,17 +119,41 @@ ADD = ("add", "mistral", "--stdin")
         ((*ADD, "--env", "OTHER=nope"), 2, "add it with --field or --secret-field"),
         ((*ADD, "--field", "region"), 2, "--field takes NAME=VALUE"),
         ((*ADD, "--field", "Bad Name=x"), 2, "is not a field name"),
+        ((*ADD, "--field", "\udcff=x"), 2, "is not a field name"),
+        ((*ADD, "--field", "region=\udcff"), 2, "the value of region is not valid UTF-8"),
+        ((*ADD, "--note", "\udcff"), 2, "note is not valid UTF-8"),
         ((*ADD, "--secret-field", "token=x"), 2, "--secret-field token does not take a value"),
         ((*ADD, *(w for n in range(17) for w in ("--field", f"f{n}=x"))), 2, "at most 16 further fields"),
         ((*ADD, "--tag", "=x"), 2, "a tag has no name"),
         ((*ADD, "--tag", "k" * 65), 2, "is longer than 64 characters"),
         ((*ADD, "--note", "n" * 2049), 2, "the note is longer than 2048 characters"),
         (("add", "aws", "--stdin", "--field", "secret_access_key=abc"), 2, "field secret_access_key is secret"),
+        # one variable for two parts: neither may win
+        (("add", "acme-api", "--env", "ACME_API_KEY", "--field", "key=x", "--stdin"), 2, "ACME_API_KEY is taken, so field"),
+        ((*ADD, "--env", "MISTRAL_API_KEY=region", "--field", "region=x"), 2, "MISTRAL_API_KEY is taken, so the value"),
+        (("add", "aws", "--stdin", "--env", "AWS_REGION", "--field", "region=x"), 2, "AWS_REGION is taken, so field"),
+        (("edit", "groq", "--env", "GROQ_API_KEY=region", "--field", "region=x"), 2, "GROQ_API_KEY is taken, so the value"),
         (("add", "nobody-knows", "--stdin"), 2, "--env"),
         (("add", "--stdin"), 2, "name it: keyvault add VENDOR"),
         (("edit", "groq"), 2, "nothing to change was given"),
         (("edit", "groq", "--stdin"), 2, "add --value"),
         ((*ADD, "--file", "x"), 2, "the value can come from one place only"),
+        # an empty word is what a script's unset variable leaves, and not "none given"
+        (("add", "", "--stdin"), 2, "it is empty"),
+        (("add", "mistral", "--file", ""), 2, "'--file': it is empty"),
+        (("add", "mistral", "--from-env", ""), 2, "'--from-env': it is empty"),
+        ((*ADD, "--expires", ""), 2, "'--expires': it is empty"),
+        (("edit", "groq", "--value", "--file", ""), 2, "'--file': it is empty"),
+        (("get", "groq", "--reveal", "--field", ""), 2, "'--field': it is empty"),
+        (("env", "-o", ""), 2, "it is empty"),
+        (("env", "--output="), 2, "it is empty"),
+        (("import", ""), 2, "it is empty"),
+        (("backup", ""), 2, "it is empty"),
+        (("restore", ""), 2, "it is empty"),
+        (("restore", "", "--yes"), 2, "it is empty"),
+        (("rekey", "--yes", "--recovery-file", ""), 2, "it is empty"),
+        (("slots", "add", "key-file", "--key-file", ""), 2, "it is empty"),
+        (("passwd", "--new-passphrase-file", ""), 2, "it is empty"),
         # files and formats
         (("add", "mistral", "--file", "/nonexistent/file"), 3, "/nonexistent/file does not exist"),
         (("add", "mistral", "--file", "/"), 1, "cannot read /: is a directory"),
@@ -161,6 +185,7 @@ ADD = ("add", "mistral", "--stdin")
         (("get", "groq"), 2, "--reveal prints it"),
         (("rm",), 2, "keyvault rm --help"),
         (("log", "-n", "0"), 2, "keyvault log --help"),
+        (("log", "-n", "1" + "0" * 20), 2, "keyvault log --help"),
         (("completion", "cobol"), 2, "fish"),
         (("env", "--format"), 2, "requires an argument"),
         (("run",), 125, "no program to run"),
@@ -296,7 +321,10 @@ def test_a_wrong_secret_is_5_at_once(tmp_path: os.PathLike[str]) -> None:
             done = home.run(*words, code=5, env=env)
             assert says in done.stderr.decode()
             assert b"keyvault: hint: " in done.stderr
-    home.run("list", code=2, env={"KEYVAULT_PASSPHRASE_FD": "x"})
+    for number in ("x", "-1", "9" * 30):
+        done = home.run("list", code=2, env={"KEYVAULT_PASSPHRASE_FD": number})
+        assert b"KEYVAULT_PASSPHRASE_FD is not a file descriptor's number" in done.stderr
+    home.run("list", code=5, env={"KEYVAULT_PASSPHRASE_FD": "999999999"})
     wrong = other.run("list", code=5, env={"KEYVAULT_KEY_FILE": write(home.folder + "/f", "not a key file")})
     assert b"is not a keyvault key file" in wrong.stderr
     gone = other.run("list", code=5, env={"KEYVAULT_KEY_FILE": home.folder + "/gone"})
@@ -474,7 +502,10 @@ def test_a_key_made_in_the_future_is_a_slip_of_the_hand(tmp_path: os.PathLike[st
     home.run("add", "groq", "--stdin", "--created", rfc3339(now() + 3600), stdin=b"x")
 
 
-@pytest.mark.parametrize("words", ["list", "env --format bash", "--version", "get groq --reveal", "show groq"])
+@pytest.mark.parametrize(
+    "words",
+    ["list", "env --format bash", "--version", "get groq --reveal", "show groq", "--help", "list -h", "--no-input --version"],
+)
 def test_a_closed_or_full_output_is_one_clear_line(home: VaultHome, words: str) -> None:
     command = " ".join(map(shlex.quote, COMMAND))
     for where in (">&-", ">/dev/full"):
@@ -483,6 +514,24 @@ def test_a_closed_or_full_output_is_one_clear_line(home: VaultHome, words: str) 
         assert done.returncode == 1
         assert done.stderr.count(b"keyvault: error: cannot write the output: ") == 1
         assert b"Traceback" not in done.stderr
+
+
+def test_a_closed_or_unreadable_input_is_one_clear_line(home: VaultHome) -> None:
+    for how, code, says in (("<&-", 2, b"standard input is closed"), ("0>/dev/null", 1, b"cannot read standard input")):
+        done = subprocess.run(
+            ["bash", "-c", f'exec "$@" {how}', "bash", *COMMAND, *ADD], env=home.environment, capture_output=True, timeout=60
+        )
+        assert (done.returncode, done.stderr.count(b"keyvault: error: "), says in done.stderr) == (code, 1, True), done.stderr
+
+
+def test_a_name_of_any_length_is_cut_where_it_is_shown(home: VaultHome) -> None:
+    for words, code, says in (
+        (("add", "mistral", "--file", "/" + "x" * 5000), 1, "file name too long"),
+        (("restore", "/" + "x/" * 5000), 1, "file name too long"),
+        (("show", "a" * 5000), 2, "is not a key name"),
+    ):
+        said = refused(home, words, code, says)
+        assert max(map(len, said.splitlines())) < 1100
 
 
 @pytest.mark.parametrize("words", ["backup copy", "env --format dotenv -o .env"])

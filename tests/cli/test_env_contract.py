@@ -260,6 +260,15 @@ def test_a_terminal_sees_masks_in_every_format_and_a_way_on(home: VaultHome, for
         assert json.loads(seen.split("keyvault: ")[0]) == {"OPENAI_API_KEY": "…tail", "GROQ_API_KEY": "…"}
 
 
+def test_the_lines_that_mask_values_in_a_runner_are_not_shown_on_a_terminal(home: VaultHome) -> None:
+    put(home, ("openai/default", "OPENAI_API_KEY", "sk-0123456789abcdef-tail"))
+    words = ("env", "--format", "github-actions", "-o", home.folder + "/runner")
+    assert "0123456789" not in Terminal(home, *words).end()
+    assert "0123456789" in text_of(home.folder + "/runner")
+    assert "::add-mask::sk-0123456789abcdef-tail" in Terminal(home, *words, "--reveal").end()
+    assert home.run(*words).stdout == b"::add-mask::sk-0123456789abcdef-tail\n"
+
+
 def test_the_two_clocks_of_use_tell_bulk_exports_from_named_use(home: VaultHome) -> None:
     put(home, *((f"{name}/default", f"{name.upper()}_API_KEY", "v") for name in ("bulk", "named", "got", "ran", "kept")))
     home.run("edit", "kept", "--no-auto")

@@ -232,6 +232,42 @@ def test_import_shows_asks_and_leaves_the_file_alone(home: VaultHome) -> None:
     assert (value(home, "openai"), value(home, "openai", "--version", "1")) == (b"new", b"sk-from-dotenv-123456")
 
 
+def test_import_names_the_parts_of_a_credential_whose_key_is_not_there(home: VaultHome) -> None:
+    path = write(home.folder + "/.env", "AWS_SECRET_ACCESS_KEY=secret-1\nAWS_REGION=eu\n")
+    done = home.run("import", "--yes", path)
+    for line, name in enumerate(("AWS_SECRET_ACCESS_KEY", "AWS_REGION"), 1):
+        assert f"{path}:{line} gives {name} without the one key of aws".encode() in done.stderr
+    assert b"secret-1" not in done.stderr
+    assert listed(home) == []
+
+
+def test_import_gives_no_key_a_part_that_may_be_anothers(home: VaultHome) -> None:
+    one, other = (f"AWS_ACCESS_KEY_ID=id-{n}\nAWS_SECRET_ACCESS_KEY=secret-{n}\n" for n in (1, 2))
+    secrets = [line for line in (one + other).splitlines() if "SECRET" in line]
+    for text in (one + other, one + secrets[1], one + other.splitlines()[0]):
+        done = home.run("import", "--yes", write(home.folder + "/.env", text))
+        assert done.stderr.count(b"without the one key of aws") == text.count("SECRET")
+        assert all("secret_access_key" not in key["fields"] for key in listed(home))
+
+
+def test_import_takes_the_parts_of_each_files_key_and_notices_a_part_that_changed(home: VaultHome) -> None:
+    first = "AWS_ACCESS_KEY_ID=id-1\nAWS_SECRET_ACCESS_KEY=secret-1\nAWS_REGION=eu\n"
+    path, other = write(home.folder + "/.env", first), write(home.folder + "/two.env", first.replace("-1", "-2"))
+    done = home.run("import", "--yes", path, other)
+    assert b"skipped" not in done.stderr
+    for ref, n in (("aws", b"1"), ("aws/default-2", b"2")):
+        assert value(home, ref, "--field", "secret_access_key") == b"secret-" + n
+        assert value(home, ref, "--field", "region") == b"eu"
+    assert home.run("import", "--yes", path, path).stdout.count(b"already there") == 1
+
+    write(path, first.replace("secret-1", "secret-3"))
+    assert b"exists, kept" in home.run("import", "--yes", path).stdout
+    home.run("import", "--yes", "--replace", path)
+    assert value(home, "aws", "--field", "secret_access_key") == b"secret-3"
+    assert value(home, "aws", "--field", "secret_access_key", "--version", "1") == b"secret-1"
+    assert b"already there" in home.run("import", "--yes", "--replace", path).stdout
+
+
 # -- list, show, get
 
 
@@ -343,6 +379,12 @@ def test_a_removed_key_comes_back_until_it_is_purged(home: VaultHome) -> None:
     assert listed(home, "--removed") == []
 
 
+def test_a_key_named_twice_is_removed_once(home: VaultHome) -> None:
+    home.run("add", "openai", "--stdin", stdin=b"one")
+    home.run("rm", "openai", "openai/default")
+    assert listed(home) == []
+
+
 def test_purge_versions_erases_only_the_earlier_values(home: VaultHome) -> None:
     home.run("add", "openai", "--stdin", stdin=b"one")
     home.run("edit", "openai", "--value", "--stdin", stdin=b"two")
@@ -385,6 +427,34 @@ def test_run_gives_the_keys_to_the_program_and_takes_its_place(home: VaultHome) 
 
 
 # -- the vault itself
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_run_with_redact_takes_a_closed_stream_as_it_is(home: VaultHome, closed: str) -> None:
+    home.run("add", "openai", "--stdin", stdin=b"sk-canary-0123456789")
+    for stream in (1, 2):
+        words = [*COMMAND, "run", "--redact", "--", "sh", "-c", f'echo "$OPENAI_API_KEY" >&{stream}; exit 3']
+        done = subprocess.run(
+            ["bash", "-c", f'exec "$@" {closed}', "bash", *words],
+            env=home.environment,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        shown = b"" if f"{stream}>&-".removeprefix("1") in closed.split() else b"***\n"
+        assert (done.returncode, done.stdout if stream == 1 else done.stderr) == (3, shown)
+
+
+def test_a_message_that_nobody_can_read_changes_no_exit_code(home: VaultHome) -> None:
+    for words, code in (("get nope --reveal", 3), ("list", 0), ("frobnicate", 2)):
+        done = subprocess.run(
+            ["bash", "-c", f'exec "$@" {words} 2>/dev/full', "bash", *COMMAND],
+            env=home.environment,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code
 
 
 def test_slots_are_listed_added_used_and_removed(home: VaultHome) -> None:
@@ -462,6 +532,15 @@ def test_restore_accepts_a_copy_that_was_put_back_by_hand(home: VaultHome) -> No
     assert b"someone put an older copy back" in home.run("doctor", code=1).stdout
     home.run("restore", "--yes")
     assert listed(home) == []
+
+
+@pytest.mark.parametrize("which", ["anchor-", "path-"])
+def test_restore_goes_on_where_this_machines_note_cannot_be_read(home: VaultHome, which: str) -> None:
+    (note,) = [name for name in os.listdir(home.state) if name.startswith(which)]
+    write(f"{home.state}/{note}", "not a note")
+    home.run("restore", "--yes")
+    assert home.run("list").stderr == b""
+    assert "nothing to do" in Terminal(home, "restore").end()
 
 
 def test_verify_counts_and_log_tells_what_was_done(home: VaultHome) -> None:

@@ -17,9 +17,11 @@ from vaults import COMMAND, VaultHome
 from keyvault.core.errors import WrongSecret
 from keyvault.crypto.kdf import STRONG, WEAKEST_ALLOWED, Argon2Parameters
 from keyvault.store.sqlite import open_store
-from keyvault.vault import slots
-from keyvault.vault.codec import decode_header, split_head
+from keyvault.vault import care, slots
+from keyvault.vault.care import SlotSecret
+from keyvault.vault.codec import Header, decode_header, split_head
 from keyvault.vault.slots import Slot, decode_all
+from keyvault.vault.vault import Vault
 
 NEW = "plover lamp quorum zither"
 
@@ -117,6 +119,16 @@ def test_a_recovery_code_is_asked_for_where_there_is_no_passphrase(tmp_path: os.
     person.expect("the recovery code is mistyped")
     person.answer("keyvault recovery code: ", code)
     assert "no keys yet" in person.end()
+
+
+def test_a_mistyped_recovery_code_is_a_wrong_secret_where_there_is_no_passphrase_too(tmp_path: os.PathLike[str]) -> None:
+    home = AskingHome(str(tmp_path))
+    home.create_asking(with_code=True)
+    home.run("slots", "remove", "passphrase", "--yes", env={"KEYVAULT_PASSPHRASE": home.code})
+    mistyped = home.code[:-1] + ("0" if home.code[-1] != "0" else "1")
+    done = home.run("list", code=5, env={"KEYVAULT_PASSPHRASE": mistyped})
+    assert b"the recovery code is mistyped" in done.stderr
+    home.run("list", env={"KEYVAULT_PASSPHRASE": home.code})
 
 
 def test_the_key_file_comes_first_and_a_given_passphrase_before_a_question(asking: AskingHome) -> None:
@@ -265,6 +277,24 @@ def test_init_picks_a_real_keyring_and_the_vault_then_opens_by_itself(keyring_ho
     assert used(home, {}) == "keyring"
     home.run("rekey", "--yes", "--no-recovery", env={"KEYVAULT_PASSPHRASE": PASSPHRASE})
     assert kinds(home) == ["passphrase"]
+
+
+def test_a_keyring_slot_that_was_refused_leaves_no_item(keyring_home: KeyringHome) -> None:
+    home = keyring_home
+    home.create_asking()
+
+    def unlock(header: Header) -> bytes:
+        return slots.unwrap(header, decode_all(header), slots.PASSPHRASE, slots.passphrase_bytes(PASSPHRASE))[1]
+
+    vault = Vault(open_store(home.path), unlock, home.anchors)
+    while len(vault.header.slots) < slots.MOST_SLOTS:
+        care.add_slot(vault, SlotSecret(slots.KEY_FILE, slots.new_secret(slots.KEY_FILE)))
+    done = home.run("slots", "add", "keyring", env={"KEYVAULT_PASSPHRASE": PASSPHRASE}, code=2)
+    assert b"a vault has at most 64 slots" in done.stderr
+    assert home.service.items() == []
+    home.run("slots", "remove", vault.header.slots[1]["id"], "--yes", env={"KEYVAULT_PASSPHRASE": PASSPHRASE})
+    home.run("slots", "add", "keyring", env={"KEYVAULT_PASSPHRASE": PASSPHRASE})
+    assert len(home.service.items()) == 1
 
 
 def lock(service: SecretService) -> None:

@@ -7,10 +7,16 @@ import sys
 import pytest
 from vaults import VaultHome, add_key
 
+from keyvault.cli import new_slots
+from keyvault.cli.session import Session
 from keyvault.core.errors import InvalidInput
+from keyvault.store.queue import WritersQueue
+from keyvault.store.sqlite import open_store
 from keyvault.unlock import key_file
 from keyvault.vault import care, slots
 from keyvault.vault.care import SlotSecret
+from keyvault.vault.codec import Header
+from keyvault.vault.vault import Vault
 
 
 def test_rekey_drops_no_slot_that_came_after_the_person_was_asked(tmp_path: object) -> None:
@@ -25,6 +31,46 @@ def test_rekey_drops_no_slot_that_came_after_the_person_was_asked(tmp_path: obje
     again = home.open()
     assert [slot.kind for slot in slots.decode_all(again.header)] == [slots.KEY_FILE, slots.RECOVERY]
     assert again.values(again.get("openai/default")) == {"": "sk-1"}
+
+
+def rekey(vault: Vault, home: VaultHome) -> None:
+    care.rekey(vault, lambda _: [SlotSecret(slots.KEY_FILE, key_file.read(home.key_file))])
+
+
+@pytest.mark.parametrize("what", ["verify", "copy", "rekey"])
+def test_nobody_waits_while_a_vault_is_unlocked_after_anothers_rekey(tmp_path: object, what: str) -> None:
+    home = VaultHome(str(tmp_path))
+    add_key(home.create(), "openai/default", "sk-1")
+    unlocked = 0
+
+    def unlock(header: Header) -> bytes:
+        nonlocal unlocked
+        unlocked += 1
+        with WritersQueue(home.path + ".lock", 0.2).turn():  # StoreBusy, if the turn is taken
+            return home.unlock(header)
+
+    vault = Vault(open_store(home.path), unlock, home.anchors)
+    rekey(home.open(), home)
+    if what == "rekey":
+        with pytest.raises(InvalidInput, match="were changed meanwhile"):
+            rekey(vault, home)
+    else:
+        {"verify": care.verify, "copy": care.copy}[what](vault)
+    assert unlocked == 2
+    assert vault.open_key("openai/default")[1] == {"": "sk-1"}
+
+
+def test_a_slot_refused_after_anothers_rekey_leaves_no_file_of_it(tmp_path: object) -> None:
+    home = VaultHome(str(tmp_path))
+    vault = home.create()
+    session, path = Session(), home.folder + "/new-key"
+    with pytest.raises(InvalidInput, match="was changed meanwhile"):  # noqa: SIM117
+        with new_slots.taken_back(session, new_slots.changed_since_now(vault)):
+            secret = new_slots.new_key_file(session, path, insist=True)
+            rekey(home.open(), home)
+            care.add_slot(vault, secret)
+    assert not os.path.exists(path)
+    home.run("verify")
 
 
 _LATE = """

@@ -8,6 +8,7 @@ import click
 
 from keyvault.cli import details, pages, terminal, value_input
 from keyvault.cli.app import common
+from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import AlreadyExists, InvalidInput
@@ -19,7 +20,7 @@ from keyvault.vault.keys import VALUE_FIELD
 
 
 @click.command()
-@click.argument("ref", required=False)
+@click.argument("ref", type=GIVEN, required=False)
 @value_input.options
 @details.options
 @click.option("--open", "open_page", is_flag=True, help="Open the vendor's page where keys are made first.")

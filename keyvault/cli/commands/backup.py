@@ -8,6 +8,7 @@ import click
 
 from keyvault.cli import terminal
 from keyvault.cli.app import common
+from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core.errors import AlreadyExists, VaultCorrupt
 from keyvault.core.settings import absolute
@@ -17,7 +18,7 @@ from keyvault.vault import care
 
 
 @click.command()
-@click.argument("file")
+@click.argument("file", type=GIVEN)
 @common
 @click.pass_obj
 def command(session: Session, file: str) -> None:

@@ -6,6 +6,7 @@ import click
 
 from keyvault.cli.app import common
 from keyvault.cli.exporting import Request, run
+from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.formats import DIALECTS, FORMATS
 
@@ -22,7 +23,7 @@ from keyvault.formats import DIALECTS, FORMATS
 @click.option(
     "-o",
     "--output",
-    default="",
+    type=GIVEN,
     metavar="FILE",
     help="Write into FILE and keep its other lines. The format is dotenv if none is given.",
 )
@@ -31,7 +32,7 @@ from keyvault.formats import DIALECTS, FORMATS
 @common
 @click.pass_obj
 def command(
-    session: Session, refs: tuple[str, ...], format_name: str, dialect: str, output: str, unset: bool, reveal: bool
+    session: Session, refs: tuple[str, ...], format_name: str, dialect: str, output: str | None, unset: bool, reveal: bool
 ) -> int:
     """Print keys as variables: eval "$(keyvault env)".
 
@@ -39,4 +40,4 @@ def command(
     """
     if output and format_name == "auto":
         format_name = "renviron" if output.endswith(".Renviron") else "dotenv"
-    return run(session, Request(refs, format_name, dialect, output, unset, reveal))
+    return run(session, Request(refs, format_name, dialect, output or "", unset, reveal))

@@ -6,6 +6,7 @@ import click
 
 from keyvault.cli import render, terminal
 from keyvault.cli.app import common
+from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.text import escape, mask
@@ -14,7 +15,7 @@ from keyvault.discover.plan import Planned, plan, take_in
 
 
 @click.command("import")
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", type=GIVEN, nargs=-1, required=True, metavar="SOURCE...")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--replace", is_flag=True, help="Give keys that exist the values found; the old ones stay in their history.")
 @common
@@ -22,10 +23,10 @@ from keyvault.discover.plan import Planned, plan, take_in
 def command(session: Session, sources: tuple[str, ...], yes: bool, replace: bool) -> None:
     """Take keys in from .env files. Shows what it found, and asks; the files are not touched."""
     found, skipped = dotenv_source.read_all(sources)
-    for line in skipped:
-        terminal.warn(line)
     vault = session.open()
-    planned = plan(vault, found, replace=replace)
+    planned, unclaimed = plan(vault, found, replace=replace)
+    for line in skipped + unclaimed:
+        terminal.warn(line)
     if not planned:
         terminal.tip("nothing to import")
         return

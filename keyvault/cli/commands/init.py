@@ -8,6 +8,7 @@ import click
 
 from keyvault.cli import new_slots, recovery, terminal
 from keyvault.cli.app import common
+from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core.errors import AlreadyExists, Unreachable
 from keyvault.core.settings import absolute
@@ -29,9 +30,11 @@ from keyvault.vault.slots import KEY_FILE, KEYRING, PASSPHRASE
     type=click.Choice([KEYRING, PASSPHRASE, KEY_FILE]),
     help="How the vault is unlocked from now on; `keyvault slots add` adds more ways.",
 )
-@click.option("--key-file", default="", metavar="FILE", help="Where the new key file goes.")
+@click.option("--key-file", type=GIVEN, metavar="FILE", help="Where the new key file goes.")
 @click.option("--strong", is_flag=True, help="Make guessing the passphrase four times as expensive.")
-@click.option("--recovery-file", metavar="FILE", help="Write the recovery code to a new file instead of the terminal.")
+@click.option(
+    "--recovery-file", type=GIVEN, metavar="FILE", help="Write the recovery code to a new file instead of the terminal."
+)
 @click.option("--no-recovery", is_flag=True, help="Go without a recovery code.")
 @click.option("--insist", is_flag=True, help="Accept a weak passphrase, or a key file beside the vault.")
 @common
@@ -39,7 +42,7 @@ from keyvault.vault.slots import KEY_FILE, KEYRING, PASSPHRASE
 def command(
     session: Session,
     unlock: str | None,
-    key_file: str,
+    key_file: str | None,
     strong: bool,
     recovery_file: str | None,
     no_recovery: bool,
@@ -58,26 +61,19 @@ def command(
     make_private_folder(settings.home)
     kind = unlock or _choose(session, key_file)
     vault_id = care.new_vault_id()
-    made: list[SlotSecret] = []
-
-    def forget() -> None:
-        for secret in made:
-            if secret.kind == KEYRING:
-                new_slots.forget_keyring(vault_id, secret.slot_id)
-
-    with new_slots.taken_back(session, lambda: os.path.lexists(settings.vault_path), forget):
+    with new_slots.taken_back(session, lambda: os.path.lexists(settings.vault_path)):
         code = recovery.new_slot(session, recovery_file, none=no_recovery) if kind != PASSPHRASE else None
-        made.append(_slot(session, kind, vault_id, key_file, strong=strong, insist=insist))
+        made = _slot(session, kind, vault_id, key_file, strong=strong, insist=insist)
         if kind == PASSPHRASE:
             code = recovery.new_slot(session, recovery_file, none=no_recovery)
-        vault = care.new_vault([*made, *([code] if code else [])], vault_id)
+        vault = care.new_vault([made, *([code] if code else [])], vault_id)
         create_store(settings.vault_path, vault.blobs, vault.head)
     for notice in care.remember(Anchors(settings.state), settings.vault_path, vault):
         terminal.warn(notice)
     _tell(session, kind, key_file)
 
 
-def _choose(session: Session, key_file: str) -> str:
+def _choose(session: Session, key_file: str | None) -> str:
     if key_file or session.settings.key_file:
         return KEY_FILE
     if given(session.settings) is not None:
@@ -90,7 +86,7 @@ def _choose(session: Session, key_file: str) -> str:
     return KEYRING
 
 
-def _slot(session: Session, kind: str, vault_id: str, key_file: str, *, strong: bool, insist: bool) -> SlotSecret:
+def _slot(session: Session, kind: str, vault_id: str, key_file: str | None, *, strong: bool, insist: bool) -> SlotSecret:
     if kind == KEYRING:
         return new_slots.keyring(session, vault_id)
     if kind == KEY_FILE:
@@ -98,9 +94,9 @@ def _slot(session: Session, kind: str, vault_id: str, key_file: str, *, strong: 
     return new_slots.passphrase(session, strong=strong, insist=insist, text=given(session.settings))
 
 
-def _tell(session: Session, kind: str, key_file: str) -> None:
+def _tell(session: Session, kind: str, key_file: str | None) -> None:
     settings = session.settings
     terminal.tip(f"made a vault at {settings.home}, unlocked by {kind}")
     if kind == KEY_FILE and not settings.key_file:
-        terminal.tip(f"set KEYVAULT_KEY_FILE={absolute(key_file)}")
+        terminal.tip(f"set KEYVAULT_KEY_FILE={absolute(key_file or '')}")
     terminal.tip("next: keyvault add openai")

@@ -12,7 +12,7 @@ from keyvault.core.text import escape
 
 
 @click.command()
-@click.option("-n", "--number", type=click.IntRange(1), default=50, show_default=True, help="How many, newest first.")
+@click.option("-n", "--number", type=click.IntRange(1, 10**9), default=50, show_default=True, help="How many, newest first.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @common
 @click.pass_obj
@@ -20,7 +20,7 @@ def command(session: Session, number: int, as_json: bool) -> None:
     """What was changed, and when."""
     vault = session.open()
     rows = vault.log(number)
-    names = {key.id: key.ref for removed in (False, True) for key in vault.all_keys(removed=removed)}
+    names = {key.id: key.ref for key in vault.read(vault.keys_in)}
     entries = [
         {
             "seq": row.seq,

@@ -6,6 +6,7 @@ import click
 
 from keyvault.cli import new_slots, recovery, terminal
 from keyvault.cli.app import common
+from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core.errors import InvalidInput, KeyvaultError
 from keyvault.crypto.kdf import STANDARD
@@ -19,7 +20,9 @@ from keyvault.vault.vault import Vault
 
 
 @click.command()
-@click.option("--recovery-file", metavar="FILE", help="Write the new recovery code to a new file instead of the terminal.")
+@click.option(
+    "--recovery-file", type=GIVEN, metavar="FILE", help="Write the new recovery code to a new file instead of the terminal."
+)
 @click.option("--no-recovery", is_flag=True, help="Go without a recovery code.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @common
@@ -41,20 +44,17 @@ def command(session: Session, recovery_file: str | None, no_recovery: bool, yes:
     if any(slot.kind == RECOVERY for slot in present):
         terminal.warn("the present recovery code will open this vault no more")
     session.confirm("go on?", yes=yes)
-    filed: list[SlotSecret] = []
-
-    def forget() -> None:
-        _forget(vault, [secret.slot_id for secret in filed if secret.kind == KEYRING])
-
-    with new_slots.taken_back(session, new_slots.changed_since_now(vault), forget):
+    with new_slots.taken_back(session, new_slots.changed_since_now(vault)):
         code = recovery.new_slot(session, recovery_file, none=no_recovery)
         made = [*kept.values(), *([code] if code else [])]
         if not made:
             raise InvalidInput("no way to unlock would be left", "keep a recovery code, or add a passphrase first")
-        filed += _with_new_keyring_items(session, vault, made)
+        filed = _with_new_keyring_items(session, vault, made)
         care.rekey(vault, lambda _: filed, known)
     session.tell_notices(vault)
-    _forget(vault, [slot.id for slot in present if slot.kind == KEYRING])
+    for slot in present:
+        if slot.kind == KEYRING:
+            new_slots.forget_keyring(vault.header.vault_id, slot.id)
     terminal.tip("everything is sealed under a new key; backups made before open with the old ways to unlock")
 
 
@@ -85,8 +85,3 @@ def _at_hand(session: Session, vault: Vault, unlocker: Unlocker, present: list[S
 def _with_new_keyring_items(session: Session, vault: Vault, secrets: list[SlotSecret]) -> list[SlotSecret]:
     """Keyring slots get a new item under a new name, so that the old one opens the vault until the commit."""
     return [new_slots.keyring(session, vault.header.vault_id) if secret.kind == KEYRING else secret for secret in secrets]
-
-
-def _forget(vault: Vault, slot_ids: list[str]) -> None:
-    for slot_id in slot_ids:
-        new_slots.forget_keyring(vault.header.vault_id, slot_id)

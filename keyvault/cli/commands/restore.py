@@ -9,6 +9,7 @@ import click
 
 from keyvault.cli import terminal
 from keyvault.cli.app import common
+from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import UnsupportedFormat, VaultCorrupt
@@ -21,13 +22,14 @@ from keyvault.vault import care
 from keyvault.vault.anchor import Anchors
 from keyvault.vault.care import Undone
 from keyvault.vault.codec import decode_header, split_head
+from keyvault.vault.line import unless_lost
 from keyvault.vault.vault import Vault
 
 Content = Callable[[], tuple[dict[bytes, bytes], bytes]]
 
 
 @click.command()
-@click.argument("file", required=False)
+@click.argument("file", type=GIVEN, required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @common
 @click.pass_obj
@@ -36,7 +38,7 @@ def command(session: Session, file: str | None, yes: bool) -> None:
 
     Shows what that undoes, and asks once. FILE opens with the ways to unlock that the vault had when it was made.
     """
-    if file:
+    if file is not None:
         _from_backup(session, absolute(file), yes=yes)
     else:
         _as_it_is(session, yes=yes)
@@ -45,7 +47,8 @@ def command(session: Session, file: str | None, yes: bool) -> None:
 def _as_it_is(session: Session, *, yes: bool) -> None:
     vault = session.open(believe_store=True)
     undone = care.what_is_undone(vault)
-    if undone.is_newest and vault.anchors.vault_at(vault.store.name) == vault.header.vault_id:
+    pinned = unless_lost(lambda: vault.anchors.vault_at(vault.store.name))
+    if undone.is_newest and pinned == vault.header.vault_id:
         terminal.tip("the vault is the one this machine knows; nothing to do")
         return
     care.verify(vault)

@@ -6,6 +6,7 @@ import click
 
 from keyvault.cli import new_slots, recovery, render, terminal
 from keyvault.cli.app import common
+from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core.errors import InvalidInput, NotFound
 from keyvault.core.text import escape
@@ -45,17 +46,19 @@ def list_slots(session: Session, as_json: bool) -> None:
 
 @command.command("add")
 @click.argument("kind", type=click.Choice(KINDS))
-@click.option("--key-file", default="", metavar="FILE", help="Where the new key file goes.")
+@click.option("--key-file", type=GIVEN, metavar="FILE", help="Where the new key file goes.")
 @click.option("--strong", is_flag=True, help="Make guessing the passphrase four times as expensive.")
-@click.option("--new-passphrase-file", metavar="FILE", help="Take the new passphrase from a file.")
-@click.option("--recovery-file", metavar="FILE", help="Write the recovery code to a new file instead of the terminal.")
+@click.option("--new-passphrase-file", type=GIVEN, metavar="FILE", help="Take the new passphrase from a file.")
+@click.option(
+    "--recovery-file", type=GIVEN, metavar="FILE", help="Write the recovery code to a new file instead of the terminal."
+)
 @click.option("--insist", is_flag=True, help="Accept a weak passphrase, or a key file beside the vault.")
 @common
 @click.pass_obj
 def add(
     session: Session,
     kind: str,
-    key_file: str,
+    key_file: str | None,
     strong: bool,
     new_passphrase_file: str | None,
     recovery_file: str | None,

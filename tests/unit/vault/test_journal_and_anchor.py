@@ -162,9 +162,23 @@ def test_a_note_that_cannot_be_read_is_told_and_repaired(home: VaultHome, which:
         file.write(content)
     assert second_says(home) == ("first" if which == "anchor-" else "same")
     assert len(home.open().notices) == 1
+    assert home.open().notices == []  # the reader wrote it anew
     add(home, "b")
     assert home.open().notices == []
     assert second_says(home) == "same"
+
+
+def test_a_vault_that_was_moved_is_known_at_its_new_place_from_the_first_look(home: VaultHome, tmp_path: Path) -> None:
+    stranger = VaultHome(str(tmp_path / "stranger"))
+    os.mkdir(stranger.folder, 0o700)
+    stranger.create().store.close()
+    os.rename(home.home, home.home + "-moved")
+    home.path = home.path.replace("/vault/", "/vault-moved/")
+    assert home.open().notices == []
+    swap(home, stranger.path)
+    shutil.copyfile(stranger.key_file, home.key_file)
+    with pytest.raises(Replaced):
+        home.open()
 
 
 def test_a_pin_that_cannot_be_read_does_not_hide_an_older_copy(home: VaultHome) -> None:

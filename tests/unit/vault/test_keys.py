@@ -13,7 +13,17 @@ from vectors.second_reader import Refused, check_record, read_vault
 
 from keyvault.core.errors import InvalidInput, NotFound, VaultCorrupt
 from keyvault.vault import care, changes
-from keyvault.vault.keys import LARGEST_RECORD, LARGEST_VALUE, ApiKey, Version, decode_record, encode_record
+from keyvault.vault.keys import (
+    LARGEST_RECORD,
+    LARGEST_SEALED,
+    LARGEST_VALUE,
+    ApiKey,
+    Version,
+    decode_record,
+    decode_values,
+    encode_record,
+    encode_values,
+)
 from keyvault.vault.vault import Vault
 
 AT = 1_790_000_000
@@ -146,8 +156,6 @@ def test_nothing_is_normalised(home: VaultHome, vault: Vault) -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300))
 def test_any_text_is_sealed_and_opened_as_it_is(value: str) -> None:
-    from keyvault.vault.keys import decode_values, encode_values
-
     assert decode_values(encode_values({"": value, "f": value})) == {"": value, "f": value}
 
 
@@ -179,6 +187,21 @@ def test_sixteen_large_fields_are_kept(home: VaultHome, vault: Vault) -> None:
         changes.add(tx, "custom/x", values, {"variables": {"X": ""}, "fields": {f"f{n}": True for n in range(16)}}, AT)
     assert vault.open_key("custom/x")[1] == values
     assert second_values(home) == [values]
+
+
+def test_values_that_grow_when_they_are_written_down_are_kept_up_to_what_a_row_holds(home: VaultHome, vault: Vault) -> None:
+    grown = {"": "x", **{f"f{n}": "\x01" * LARGEST_VALUE for n in range(5)}}  # a control character takes six bytes
+    room = LARGEST_SEALED - len(encode_values({**grown, "f5": ""}))
+    full = {**grown, "f5": "\x01" * (room // 6) + "x" * (room % 6)}
+    secrecy = dict.fromkeys(set(full) - {""}, True)
+    with vault.transaction("add") as tx:
+        changes.add(tx, "custom/x", full, {"variables": {"X": ""}, "fields": secrecy}, AT)
+    assert len(encode_values(full)) == LARGEST_SEALED
+    assert home.open().open_key("custom/x")[1] == full
+    assert second_values(home) == [full]
+    with pytest.raises(InvalidInput, match="too large together"), vault.transaction("edit") as tx:
+        changes.edit(tx, "custom/x", {}, AT, {**full, "": "xx"})
+    care.verify(home.open())
 
 
 def test_a_record_is_kept_up_to_16_kib_and_not_beyond(home: VaultHome, vault: Vault) -> None:
