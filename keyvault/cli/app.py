@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from keyvault import __version__
 from keyvault.cli import exits, guard, render, terminal
 from keyvault.cli.session import Session
 from keyvault.core.errors import InvalidInput
 from keyvault.core.text import closest
+from keyvault.core.version import __version__
 
 # name -> (module below keyvault.cli.commands, one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -36,6 +36,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "balance": ("balance", "Ask the vendors what is left."),
     "providers": ("providers", "The vendors that keyvault knows."),
     "identify": ("identify", "Say whose key a value is."),
+    "which": ("which", "Which key a variable gets here, and why."),
+    "project": ("project", "A project's own list of keys, by name."),
+    "allow": ("allow", "Let a project choose among your keys."),
+    "deny": ("deny", "Ignore a project."),
     "slots": ("slots", "The ways to unlock the vault."),
     "passwd": ("passwd", "Change the passphrase."),
     "rekey": ("rekey", "Seal everything anew under a new vault key."),

@@ -3,12 +3,13 @@
 from typing import NamedTuple
 
 from keyvault.cli import render, terminal
-from keyvault.cli.exits import FAILED
+from keyvault.cli.exits import DONE, FAILED, NOT_FOUND
 from keyvault.cli.session import Session
 from keyvault.core import clock, settings
-from keyvault.core.errors import InvalidInput, KeyvaultError
+from keyvault.core.errors import InvalidInput, KeyvaultError, NotFound
 from keyvault.core.text import mask
 from keyvault.environment.resolve import Resolved, resolve, variables_of
+from keyvault.environment.selection import DEFAULT, select
 from keyvault.formats import load
 from keyvault.formats.base import Format, Rendered
 from keyvault.vault.usage import EXPORTED, USED
@@ -23,6 +24,7 @@ class Request(NamedTuple):
     output: str = ""
     unset: bool = False
     reveal: bool = False
+    profile: str | None = None
 
 
 def run(session: Session, request: Request) -> int:
@@ -59,38 +61,42 @@ def tell_shell(format_name: str, code: int) -> None:
 
 def _run(session: Session, request: Request, form: Format, *, piped: bool) -> int:
     vault = session.open()
+    selection = select(session.settings, request.refs, request.profile)
     if request.unset:
-        rendered = form.render_unset(variables_of(vault, request.refs))
+        rendered = form.render_unset(variables_of(vault, selection))
         return _print(rendered, form)
-    resolved = resolve(vault, request.refs)
-    for warning in resolved.warnings:
+    resolved = resolve(vault, selection)
+    for warning in (*resolved.warnings, *resolved.missing):
         terminal.warn(warning)
+    if request.output and resolved.missing:
+        raise NotFound("the project needs keys that are not there, so nothing was written", "keyvault project check lists them")
     if request.output:
         _write_file(request, form, resolved)
         code = 0
     elif piped or request.reveal:
-        code = _print(form.render(resolved.variables), form)
+        code = _print(form.render(resolved.variables), form, incomplete=bool(resolved.missing))
     else:
         _show_masked(resolved, form)
         return 0
-    session.usage(vault).note((key.id for key in resolved.keys), USED if request.refs else EXPORTED, clock.now())
+    session.usage(vault).note((key.id for key in resolved.keys), USED if selection.source != DEFAULT else EXPORTED, clock.now())
     return code
 
 
-def _print(rendered: Rendered, form: Format) -> int:
-    """Print what can be carried, and say why the rest cannot."""
+def _print(rendered: Rendered, form: Format, *, incomplete: bool = False) -> int:
+    """Print what can be carried, and say why the rest cannot; `incomplete`: a key that a project requires is not there."""
+    code = FAILED if rendered.refused else NOT_FOUND if incomplete else DONE
     for refusal in rendered.refused:
         terminal.warn(f"{refusal.variable} is left out: {refusal.reason}")
     for note in rendered.notes:
         terminal.warn(note)
-    failed = form.failure(FAILED) if rendered.refused and form.is_shell else ""
+    failed = form.failure(code) if code and form.is_shell else ""
     runner_file = settings.variable("GITHUB_ENV") if rendered.masks else None
     render.out(rendered.masks + ("" if runner_file else rendered.text) + failed)
     if runner_file:  # the runner reads variables from there, and from nowhere else
         from keyvault.environment import export_file
 
         export_file.append(runner_file, rendered.text)
-    return FAILED if rendered.refused else 0
+    return code
 
 
 def _write_file(request: Request, form: Format, resolved: Resolved) -> None:

@@ -16,6 +16,8 @@ def parse_env(words: list[str]) -> tuple[Request, bool] | None:
             no_input = True
         elif word == "--unset":
             request = request._replace(unset=True)
+        elif word == "--profile" and at < len(words):
+            request, at = request._replace(profile=words[at]), at + 1
         elif word == "--format" and at < len(words):
             request, at = request._replace(format=words[at]), at + 1
         elif word.startswith("--format="):

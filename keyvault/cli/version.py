@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from keyvault import __version__
 from keyvault.cli import exits, render, terminal
 from keyvault.core.errors import StoreFailed
+from keyvault.core.version import __version__
 
 
 def show() -> int:

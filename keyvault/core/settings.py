@@ -88,6 +88,13 @@ def variable(name: str) -> str | None:
     return os.environ.get(name)
 
 
+def set_variables(added: dict[str, str], *, override: bool) -> list[str]:
+    """Put variables into this process's environment; the names of those that were set."""
+    chosen = {name: value for name, value in added.items() if override or name not in os.environ}
+    os.environ.update(chosen)
+    return list(chosen)
+
+
 def child_environment(added: dict[str, str]) -> dict[str, str]:
     """The environment of a child: this process's, less the ways to unlock, plus `added`."""
     kept = {name: value for name, value in os.environ.items() if name not in UNLOCKING}

@@ -5,17 +5,10 @@ from typing import NamedTuple
 
 from keyvault.core.errors import InvalidInput
 from keyvault.core.refs import check_variable, parse_ref
-from keyvault.vault.keys import ApiKey
+from keyvault.environment.selection import Selection
+from keyvault.vault.keys import VALUE_FIELD, ApiKey
 from keyvault.vault.state import State
 from keyvault.vault.vault import Vault
-
-
-class Resolved(NamedTuple):
-    """Variables in a stable order with the values they get, the keys these came from, and what people should know."""
-
-    variables: list[tuple[str, str]]
-    keys: list[ApiKey]
-    warnings: list[str]
 
 
 class Choice(NamedTuple):
@@ -26,33 +19,73 @@ class Choice(NamedTuple):
     field: str
 
 
-def resolve(vault: Vault, refs: Sequence[str] = ()) -> Resolved:
-    """The named keys' variables; without names, those of every key that is exported on its own.
+class Chosen(NamedTuple):
+    """One choice a variable; what people should know; and what a project requires and the vault has not, a line each."""
 
-    Raises NotFound, InvalidInput, VaultCorrupt.
-    """
+    choices: list[Choice]
+    warnings: list[str]
+    missing: list[str]
+
+
+class Resolved(NamedTuple):
+    """Variables in a stable order with the values they get, the keys these came from, and the rest as in Chosen."""
+
+    variables: list[tuple[str, str]]
+    keys: list[ApiKey]
+    warnings: list[str]
+    missing: list[str]
+
+
+def resolve(vault: Vault, selection: Selection) -> Resolved:
+    """The variables that were meant, with their values. Raises NotFound, InvalidInput, VaultCorrupt."""
 
     def query(state: State) -> Resolved:
-        choices, conflicts = choose(_keys(vault, state, refs))
-        if refs and conflicts:
-            raise InvalidInput(conflicts[0], "name only one of them")
-        keys = list({choice.key.id: choice.key for choice in choices}.values())
+        chosen = choose(vault, state, selection)
+        keys = list({choice.key.id: choice.key for choice in chosen.choices}.values())
         opened = vault.values_in(state, [(key, key.value) for key in keys])
         values = {key.id: fields for key, fields in zip(keys, opened, strict=True)}
-        return Resolved([(c.variable, values[c.key.id][c.field]) for c in choices], keys, conflicts)
+        pairs = [(c.variable, values[c.key.id][c.field]) for c in chosen.choices]
+        return Resolved(pairs, keys, chosen.warnings, chosen.missing)
 
     return vault.read(query)
 
 
-def variables_of(vault: Vault, refs: Sequence[str] = ()) -> list[str]:
+def variables_of(vault: Vault, selection: Selection) -> list[str]:
     """The names of the variables that resolve() would give, for taking them back."""
-    return vault.read(lambda state: [choice.variable for choice in choose(_keys(vault, state, refs))[0]])
+    return vault.read(lambda state: [choice.variable for choice in choose(vault, state, selection).choices])
 
 
-def _keys(vault: Vault, state: State, refs: Sequence[str]) -> list[ApiKey]:
-    if refs:
-        return list({key.id: key for key in (vault.get_in(state, str(parse_ref(ref))) for ref in refs)}.values())
-    return chosen_by_default(sorted((key for key in vault.keys_in(state) if key.live), key=lambda key: key.ref))
+def choose(vault: Vault, state: State, selection: Selection) -> Chosen:
+    """Which key each variable gets. Raises NotFound and InvalidInput for keys that were named."""
+    if selection.entries is not None:
+        return _choose_for_project(vault, state, selection)
+    if selection.refs:
+        named = [vault.get_in(state, str(parse_ref(ref))) for ref in selection.refs]
+        choices, conflicts = one_each({key.id: key for key in named}.values())
+        if conflicts:
+            raise InvalidInput(conflicts[0], "name only one of them")
+        return Chosen(choices, list(selection.warnings), [])
+    live = sorted((key for key in vault.keys_in(state) if key.live), key=lambda key: key.ref)
+    choices, conflicts = one_each(chosen_by_default(live))
+    return Chosen(choices, [*selection.warnings, *conflicts], [])
+
+
+def _choose_for_project(vault: Vault, state: State, selection: Selection) -> Chosen:
+    choices, missing = [], []
+    for entry in selection.entries or ():
+        key = vault.find_in(state, entry.ref)
+        if key is None or not key.live:
+            if entry.required:
+                missing.append(f"{entry.variable} needs key {entry.ref}, which is not in the vault: keyvault add {entry.ref}")
+            continue
+        field = entry.field or key.variables.get(entry.variable, VALUE_FIELD)
+        if field and field not in key.fields:
+            missing.append(
+                f"{entry.variable} needs field {field} of {entry.ref}: keyvault edit {entry.ref} --secret-field {field}"
+            )
+            continue
+        choices.append(Choice(entry.variable, key, field))
+    return Chosen(choices, list(selection.warnings), missing)
 
 
 def chosen_by_default(keys: Iterable[ApiKey]) -> list[ApiKey]:
@@ -64,7 +97,7 @@ def chosen_by_default(keys: Iterable[ApiKey]) -> list[ApiKey]:
     return [key for group in by_provider.values() for key in ([k for k in group if k.is_default] or group)]
 
 
-def choose(keys: Iterable[ApiKey]) -> tuple[list[Choice], list[str]]:
+def one_each(keys: Iterable[ApiKey]) -> tuple[list[Choice], list[str]]:
     """One key a variable. Where two keys want the same variable neither gets it, and a warning says so."""
     wanted: dict[str, list[Choice]] = {}
     for key in keys:
@@ -79,5 +112,5 @@ def choose(keys: Iterable[ApiKey]) -> tuple[list[Choice], list[str]]:
     return choices, conflicts
 
 
-def _names(candidates: list[Choice]) -> str:
+def _names(candidates: Sequence[Choice]) -> str:
     return " and ".join(c.key.ref for c in candidates[:4]) + (" and others" if len(candidates) > 4 else "")

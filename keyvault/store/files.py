@@ -93,6 +93,12 @@ def read_own(path: str, limit: int) -> bytes:
     return _read(path, limit, _refuse_foreign)
 
 
+def read_named(path: str, limit: int) -> bytes:
+    """A whole file that somebody else may have put there: plain, no link, of this user or root. Raises as `read_private`."""
+    check_private(path, open_to_others=True)
+    return _read(path, limit, _refuse_strangers)
+
+
 def _read(path: str, limit: int, refuse: Callable[[str, os.stat_result], None]) -> bytes:
     try:
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _NOFOLLOW)
@@ -110,6 +116,12 @@ def _read(path: str, limit: int, refuse: Callable[[str, os.stat_result], None]) 
     if len(data) > limit:
         raise UnsafeFile(f"{escape(path)} is larger than {limit} bytes", "it is not what keyvault wrote; name the right file")
     return data
+
+
+def _refuse_strangers(path: str, info: os.stat_result) -> None:
+    _refuse_unsafe(path, info, open_to_others=True)
+    if POSIX and info.st_uid not in (os.geteuid(), 0) and os.geteuid() != 0:
+        raise UnsafeFile(f"{escape(path)} belongs to another user", "copy it, so that it is yours")
 
 
 def _refuse_foreign(path: str, info: os.stat_result) -> None:

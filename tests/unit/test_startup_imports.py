@@ -12,15 +12,15 @@ from vaults import VaultHome, add_key
 _VERSION = {
     "keyvault",
     *("keyvault.__main__", "keyvault.cli", "keyvault.cli.exits", "keyvault.cli.render", "keyvault.cli.terminal"),
-    *("keyvault.cli.version", "keyvault.core", "keyvault.core.errors", "keyvault.core.text"),
+    *("keyvault.cli.version", "keyvault.core", "keyvault.core.errors", "keyvault.core.text", "keyvault.core.version"),
 }
 
 # All that `env --format bash` loads of ours, with a key file, into a pipe, and nothing else.
-_ENV = (_VERSION - {"keyvault.cli.version"}) | {
+_ENV = (_VERSION - {"keyvault.cli.version", "keyvault.core.version"}) | {
     *("keyvault.cli.exporting", "keyvault.cli.guard", "keyvault.cli.quick", "keyvault.cli.session"),
     *("keyvault.core.clock", "keyvault.core.refs", "keyvault.core.secret", "keyvault.core.settings"),
     *("keyvault.crypto", "keyvault.crypto.aead", "keyvault.crypto.kdf", "keyvault.crypto.primitives"),
-    *("keyvault.environment", "keyvault.environment.resolve"),
+    *("keyvault.environment", "keyvault.environment.project", "keyvault.environment.resolve", "keyvault.environment.selection"),
     *("keyvault.formats", "keyvault.formats.base", "keyvault.formats.posix"),
     *("keyvault.store", "keyvault.store.base", "keyvault.store.files", "keyvault.store.queue", "keyvault.store.sqlite"),
     *("keyvault.unlock", "keyvault.unlock.harden", "keyvault.unlock.key_file"),

@@ -8,12 +8,12 @@ import sys
 
 import click
 
-from keyvault import __version__
 from keyvault.cli import exits, render
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core.errors import Forked, KeyvaultError, Replaced, RolledBack
 from keyvault.core.text import escape
+from keyvault.core.version import __version__
 from keyvault.store import os_keyring
 from keyvault.unlock.opening import existing_store
 from keyvault.vault.anchor import AnchorLost, Anchors

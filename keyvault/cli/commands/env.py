@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from keyvault.cli import exits, explaining
 from keyvault.cli.app import common
 from keyvault.cli.exporting import Request, run
 from keyvault.cli.given import GIVEN
@@ -27,17 +28,31 @@ from keyvault.formats import DIALECTS, FORMATS
     metavar="FILE",
     help="Write into FILE and keep its other lines. The format is dotenv if none is given.",
 )
+@click.option("--profile", metavar="P", help="A profile of the project in this folder; else KEYVAULT_PROFILE, if set.")
+@click.option("--explain", is_flag=True, help="Say where each variable would come from, instead of printing values.")
 @click.option("--unset", is_flag=True, help="Print what removes these variables from the shell again.")
 @click.option("--reveal", is_flag=True, help="Show values on a terminal too.")
 @common
 @click.pass_obj
 def command(
-    session: Session, refs: tuple[str, ...], format_name: str, dialect: str, output: str | None, unset: bool, reveal: bool
+    session: Session,
+    refs: tuple[str, ...],
+    format_name: str,
+    dialect: str,
+    output: str,
+    profile: str | None,
+    explain: bool,
+    unset: bool,
+    reveal: bool,
 ) -> int:
     """Print keys as variables: eval "$(keyvault env)".
 
-    Without REF: each vendor's default key; all its keys where none is called default. On a terminal, values are masked.
+    Without REF: what the project in this folder names, if you allowed it; else each vendor's default key, or all its keys
+    where none is called default. On a terminal, values are masked.
     """
+    if explain:
+        explaining.explain(session, refs, profile)
+        return exits.DONE
     if output and format_name == "auto":
         format_name = "renviron" if output.endswith(".Renviron") else "dotenv"
-    return run(session, Request(refs, format_name, dialect, output or "", unset, reveal))
+    return run(session, Request(refs, format_name, dialect, output, unset, reveal, profile))

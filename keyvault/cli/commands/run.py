@@ -8,32 +8,36 @@ from keyvault.cli import terminal
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core import clock
-from keyvault.core.errors import InvalidInput
+from keyvault.core.errors import InvalidInput, NotFound
 from keyvault.core.settings import child_environment
 from keyvault.environment.redact import SHORTEST
 from keyvault.environment.resolve import resolve
 from keyvault.environment.run import run
+from keyvault.environment.selection import select
 from keyvault.unlock.harden import restore_limits
 from keyvault.vault.usage import USED
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.option("--only", multiple=True, metavar="REF", help="Give it only this key. Repeatable.")
+@click.option("--profile", metavar="P", help="A profile of the project in this folder; else KEYVAULT_PROFILE, if set.")
 @click.option("--redact", is_flag=True, help="Mask the values in its output where that goes to a pipe or a file.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- CMD [ARG]...")
 @common
 @click.pass_obj
-def command(session: Session, only: tuple[str, ...], redact: bool, words: tuple[str, ...]) -> int:
-    """Run a program with keys in its environment.
+def command(session: Session, only: tuple[str, ...], profile: str | None, redact: bool, words: tuple[str, ...]) -> int:
+    """Run a program with keys in its environment: those that `env` would print here.
 
     The program takes keyvault's place: its signals, terminal and exit code are its own.
     """
     if not words:
         raise InvalidInput("no program to run", "keyvault run -- CMD ARG...")
     vault = session.open()
-    resolved = resolve(vault, only)
+    resolved = resolve(vault, select(session.settings, only, profile))
     for warning in resolved.warnings:
         terminal.warn(warning)
+    if resolved.missing:
+        raise NotFound(f"the project is not ready: {resolved.missing[0]}", "keyvault project check lists all that is missing")
     nul = [name for name, value in resolved.variables if "\0" in value]
     if nul:
         raise InvalidInput(
