@@ -529,3 +529,11 @@ def test_a_shell_can_stop_and_continue_it(masked: bool, tmp_path: Path) -> None:
     shell.sendline("exit")
     shell.expect(pexpect.EOF)
     shell.close()
+
+
+@both
+@linux
+def test_a_command_that_handles_being_in_the_background_is_not_stopped(masked: bool, tmp_path: Path) -> None:
+    code = "import os, signal, sys; signal.signal(signal.SIGTTIN, lambda *_: os._exit(7)); sys.stdin.read()"
+    command = script(tmp_path, *python(code), masked=masked, redirect=f">{tmp_path / 'out'}")
+    assert ended(pexpect.spawn("bash", ["--norc", "-ic", f"{command} & wait $!"], timeout=20)) == 7
