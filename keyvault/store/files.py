@@ -146,8 +146,8 @@ def write_private(path: str, data: bytes, *, durable: bool = True) -> None:
             os.fsync(fd)
 
 
-def create_private(path: str, data: bytes) -> None:
-    """Make a new, durable 0600 file; on failure it is gone again. Raises AlreadyExists, StoreFailed."""
+def create_private(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Make a new, durable file; on failure it is gone again. Raises AlreadyExists, StoreFailed."""
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, 0o600)
     except FileExistsError as exc:
@@ -157,7 +157,7 @@ def create_private(path: str, data: bytes) -> None:
     try:
         try:
             if POSIX:
-                os.fchmod(fd, 0o600)
+                os.fchmod(fd, mode)
             _write_all(fd, data)
             os.fsync(fd)
         finally:
