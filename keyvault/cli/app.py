@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "balance": ("balance", "Ask the vendors what is left."),
     "providers": ("providers", "The vendors that keyvault knows."),
     "identify": ("identify", "Say whose key a value is."),
+    "snippet": ("snippet", "How to use a key from a program."),
     "which": ("which", "Which key a variable gets here, and why."),
     "project": ("project", "A project's own list of keys, by name."),
     "allow": ("allow", "Let a project choose among your keys."),

@@ -159,6 +159,7 @@ def story(folder: str) -> list[tuple[tuple[str, ...], bytes, int | None, bool, b
         (("check", "--timeout", "0.5", "--json", REF), b"", None, *names),
         (("balance", "--timeout", "0.5", REF), b"", None, *names),
         (("providers", "openai"), b"", 0, *names),
+        *((("snippet", REF, "--lang", lang), b"", 0, *names) for lang in ("python", "curl", "env", "chatbox")),
         (("slots",), b"", 0, *quiet),
         (("slots", "add", "passphrase", "--new-passphrase-file", folder + "/same"), b"", 0, *quiet),
         (("passwd", "--new-passphrase-file", folder + "/same"), b"", 0, *quiet),
