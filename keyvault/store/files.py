@@ -68,7 +68,8 @@ def check_private(path: str, *, folder: bool = False, open_to_others: bool = Fal
 def _refuse_unsafe(path: str, info: os.stat_result, *, folder: bool = False, open_to_others: bool = False) -> None:
     shown = escape(path)
     if stat.S_ISLNK(info.st_mode):
-        raise UnsafeFile(f"{shown} is a symbolic link", "keyvault follows no links; point KEYVAULT_HOME at the real place")
+        place = "point KEYVAULT_HOME at the real place" if folder else "put the file itself there, or name the real one"
+        raise UnsafeFile(f"{shown} is a symbolic link", f"keyvault follows no links; {place}")
     if not (stat.S_ISDIR(info.st_mode) if folder else stat.S_ISREG(info.st_mode)):
         raise UnsafeFile(f"{shown} is not a plain {'folder' if folder else 'file'}", "move it away, or name another place")
     if POSIX and not open_to_others:

@@ -115,6 +115,8 @@ def test_run_gives_a_program_the_projects_keys_and_no_others(home: VaultHome, ap
     home.run("run", "--profile", "prod", "--only", "groq", "--", "true", cwd=app, code=125)
     home.run("env", "--profile", "prod", code=3)
     home.run("env", "--profile", "prod", "groq", cwd=app, code=2)
+    home.run("env", cwd=app, env={"KEYVAULT_PROFILE": "staging"}, code=3)  # another profile's key would be a wrong value
+    home.run("env", env={"KEYVAULT_PROFILE": "staging"})
 
 
 def test_a_changed_project_is_followed_while_it_asks_for_no_more(home: VaultHome, app: str) -> None:

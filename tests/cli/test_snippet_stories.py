@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +71,29 @@ def test_the_env_text_sends_programs_made_for_openai_to_the_vendor(home: VaultHo
         text=True,
     )
     assert done.stdout == f"https://openrouter.ai/api/v1 {VALUE}\n"
+
+
+def page() -> str:
+    path = Path(__file__).parents[2] / "docs" / "how-to" / "use-a-key.md"
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_texts_on_the_page_are_those_that_are_printed(home: VaultHome) -> None:
+    home.run("rename", "openrouter/work", "openrouter")
+    for lang in ("curl", "env"):
+        first, rest = home.run("snippet", "openrouter", "--lang", lang).stdout.decode().split("\n", 1)
+        call = first.removeprefix("# first, for this shell: ").replace("openrouter/default", "openrouter")
+        assert f"```sh\n{call}\n{rest}```\n" in page()
+
+
+def test_an_mcp_server_gets_the_key_that_its_entry_names_and_no_other(home: VaultHome) -> None:
+    (text,) = re.findall(r"```json\n(.*?)```", page(), re.DOTALL)
+    words = json.loads(text)["mcpServers"]["github"]["args"]
+    home.run("add", "github", "--stdin", stdin=b"the value of github")
+    home.run("edit", "github", "--env", "GITHUB_TOKEN", "--env", "GITHUB_PERSONAL_ACCESS_TOKEN")
+    server = ["sh", "-c", 'cat; echo "$GITHUB_TOKEN|$GITHUB_PERSONAL_ACCESS_TOKEN|$OPENROUTER_API_KEY"']
+    done = home.run(*words[: words.index("--") + 1], *server, stdin=b'{"jsonrpc": "2.0"}\n')
+    assert done.stdout == b'{"jsonrpc": "2.0"}\nthe value of github|the value of github|\n'
 
 
 def test_what_cannot_be_told_is_refused_with_what_to_do(home: VaultHome) -> None:

@@ -50,6 +50,12 @@ def test_dotted_keys_and_other_spellings_of_the_same_say_the_same() -> None:
     assert read("").entries("") == read("[env]").entries("") == []
 
 
+def test_the_file_on_the_page_is_one() -> None:
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "projects.md"
+    text = page.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
+    assert [entry.ref for entry in read(text).entries("prod")] == ["openrouter/prod", "openai/default", "aws/work"]
+
+
 LOADERS = ["LD_PRELOAD", "PATH", "path", "BASH_ENV", "PYTHONPATH", "NODE_OPTIONS", "DYLD_INSERT_LIBRARIES", "GIT_SSH_COMMAND"]
 LOADERS += ["PROMPT_COMMAND", "IFS", "KEYVAULT_HOME", "HTTPS_PROXY", "PERL5OPT", "RUBYOPT", "R_PROFILE_USER", "LD_AUDIT"]
 
