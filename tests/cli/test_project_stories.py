@@ -348,6 +348,11 @@ def test_init_copies_no_piece_of_a_value_into_a_file_made_to_be_committed(home: 
     assert "# Not keys that keyvault knows, so left out: KEY, PLAIN\n" in text
 
 
+def test_project_without_a_word_says_in_a_line_what_is_missing(home: VaultHome) -> None:
+    said = home.run("project", code=2).stderr.decode()
+    assert said == "keyvault: error: missing command\nkeyvault: hint: keyvault project --help\n"
+
+
 def test_init_takes_named_files_and_refuses_links_and_folders_without_any(home: VaultHome, app: str) -> None:
     home.run("project", "init", cwd=app, code=3)
     write(f"{app}/names", "OPENROUTER_API_KEY=\nAWS_SECRET_ACCESS_KEY=\n")

@@ -22,7 +22,7 @@ _NAMED_IN = (".env.example", ".env.sample", ".env.template", ".env", ".env.local
 _LARGEST = 1024 * 1024
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 @common
 def command() -> None:
     """A project's own list of keys, by name: .keyvault.toml."""
