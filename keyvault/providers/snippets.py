@@ -70,9 +70,11 @@ def openai_base(use: Use) -> str:
     provider = use.provider
     if provider is not None and not provider.openai_compatible:
         return ""
-    if use.base_url or provider is None:
-        return use.base_url.rstrip("/")
-    base = provider.other_base_urls[0] if provider.id in _SPOKEN_ELSEWHERE else provider.base_url
+    own = use.base_url.rstrip("/")
+    if provider is None or (own and own != provider.base_url.rstrip("/")):
+        return own
+    elsewhere = provider.other_base_urls[:1] if provider.id in _SPOKEN_ELSEWHERE else ()
+    base = next(iter(elsewhere), provider.base_url)
     return "" if "{" in base else base.rstrip("/")
 
 
@@ -114,17 +116,16 @@ def _place(use: Use, urls: tuple[str, ...]) -> str:
 
 
 class _Language(NamedTuple):
-    """How a language reads a variable, writes a text, joins them, and comments."""
+    """How a language reads a variable, and joins texts."""
 
     variable: Callable[[str], str]
     joined: Callable[[list[str]], str]
-    comment: str
 
 
-_PYTHON = _Language(lambda name: f'os.environ["{name}"]', " + ".join, "# ")
-_NODE = _Language(lambda name: f"process.env.{name}", " + ".join, "// ")
+_PYTHON = _Language(lambda name: f'os.environ["{name}"]', " + ".join)
+_NODE = _Language(lambda name: f"process.env.{name}", " + ".join)
 _R = _Language(
-    lambda name: f'Sys.getenv("{name}")', lambda parts: parts[0] if len(parts) == 1 else f"paste0({', '.join(parts)})", "# "
+    lambda name: f'Sys.getenv("{name}")', lambda parts: parts[0] if len(parts) == 1 else f"paste0({', '.join(parts)})"
 )
 
 

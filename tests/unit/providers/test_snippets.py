@@ -119,6 +119,11 @@ def test_the_places_where_openais_api_is_spoken() -> None:
     assert spoken["openrouter"] == "https://openrouter.ai/api/v1"
     assert spoken["google-gemini"] == "https://generativelanguage.googleapis.com/v1beta/openai"
     assert spoken["wandb"] == "https://api.inference.wandb.ai/v1"
+    gemini, wandb = catalogue.get("google-gemini"), catalogue.get("wandb")
+    assert openai_base(use_of(gemini, gemini.base_url + "/")) == spoken["google-gemini"]
+    alone = Provider(id="wandb", name="mine", variables=("X",), base_url="https://mine.example/v1", openai_compatible=True)
+    assert openai_base(use_of(alone)) == "https://mine.example/v1"  # a person's own file in the place of ours
+    assert openai_base(use_of(wandb, "https://relay.example/v1")) == "https://relay.example/v1"
     assert spoken["azure-openai"] == spoken["anthropic"] == spoken["github"] == ""
     assert {provider.id for provider in VENDORS if provider.openai_compatible and not spoken[provider.id]} == {"azure-openai"}
 
