@@ -46,7 +46,8 @@ function _keyvault_look {
   else
     _keyvault_said=
   fi
-  _keyvault_folder=$PWD/$_kv_folder _keyvault_text=$_kv_text _keyvault_profile=${KEYVAULT_PROFILE-} _keyvault_again=
+  _keyvault_folder=$(builtin pwd -P)/$_kv_folder # PWD is out of date where a folder was renamed
+  _keyvault_text=$_kv_text _keyvault_profile=${KEYVAULT_PROFILE-} _keyvault_again=
   _kv_plan=$(command @KEYVAULT@ hook bash --plan </dev/null) || _kv_code=$?
   eval "$_kv_plan"
   if [ "$_kv_code" -eq 0 ]; then

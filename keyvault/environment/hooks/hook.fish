@@ -33,7 +33,7 @@ function _keyvault_look
     set -l _kv_notes
     set -l _kv_text
     set -l _kv_here
-    set -l _kv_folder (builtin pwd -P 2>/dev/null)
+    set -l _kv_folder (builtin realpath . 2>/dev/null) # PWD is out of date where a folder was renamed
     while not test -e "$_kv_folder/.keyvault.toml" -o -L "$_kv_folder/.keyvault.toml"
         if test -z "$_kv_folder"
             set -q _keyvault_names[1]; and _keyvault_apply
