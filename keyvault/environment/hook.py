@@ -28,11 +28,17 @@ _OWN = ("_kv_", "_keyvault_")  # variables of the code itself
 
 def script(shell: str) -> str:
     """The code for the start-up file of one shell. Raises InvalidInput."""
-    name, format_name = _known(shell)
+    name, _ = _known(shell)
     with open(os.path.join(os.path.dirname(__file__), "hooks", name), encoding="ascii") as file:
         code = file.read()
-    words = [_nu_word(word) if shell == "nu" else load(format_name).word(word) for word in program()]
-    return code.replace("@KEYVAULT@", " ".join(words))
+    return code.replace("@KEYVAULT@", " ".join(readable(word, shell) for word in program()))
+
+
+def readable(word: str, shell: str) -> str:
+    """`word` quoted for a shell, or for R, so that people can read it where it is an ordinary path."""
+    if word.isascii() and word.isprintable() and not set(word) & set("'\"\\"):
+        return f'"{word}"' if shell in ("nu", "r") else f"'{word}'"
+    return load(shell).word(word)
 
 
 def program() -> list[str]:
@@ -91,8 +97,3 @@ def _fish_list(name: str, words: list[str]) -> str:
 def _powershell_list(name: str, words: list[str]) -> str:
     return f"$kv{name.capitalize()} = @({', '.join(words)});\n"
 
-
-def _nu_word(word: str) -> str:
-    """Nushell calls a path of any characters by `^"..."`."""
-    text = word.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
