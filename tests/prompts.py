@@ -11,7 +11,7 @@ import pexpect  # type: ignore[import-untyped]
 from people import write
 from vaults import COMMAND, VaultHome
 
-from keyvault.environment import hook
+from keyvault.environment.hook import script
 
 # How each shell is started, and what its start-up file is.
 _START = {
@@ -33,6 +33,7 @@ class Shell:
         *,
         rc: str = "",
         after: str = "",
+        hook: bool = True,
         env: dict[str, Any] | None = None,
         cwd: str | None = None,
     ) -> None:
@@ -40,7 +41,7 @@ class Shell:
         words, file, prompt = _START[name]
         self.rc = os.path.join(home.folder, f"{name}-config", file)
         os.makedirs(os.path.dirname(self.rc), exist_ok=True)
-        write(self.rc, f"{prompt}{rc}\n{hook.script(name)}\n{after}\n")
+        write(self.rc, f"{prompt}{rc}\n{script(name) if hook else ''}\n{after}\n")
         config = os.path.join(home.folder, f"{name}-config")
         bin_folder = os.path.join(home.folder, "bin")  # `keyvault` as people type it
         os.makedirs(bin_folder, exist_ok=True)
@@ -67,8 +68,10 @@ class Shell:
         self._steps += 1
         start = len(self._log.getvalue())
         done = os.path.join(self._folder, f"done-{id(self)}-{self._steps}")
-        self.child.send(f"{line}\r" if self.name == "nu" else f"{line}\n")
-        self.child.send(f"^touch {done}\r" if self.name == "nu" else f": >{done}\n")
+        for typed in (line, f"^touch {done}" if self.name == "nu" else f": >{done}"):
+            if self.name == "nu":  # what is typed while it asks the terminal something is lost
+                self._listen(0.5)
+            self.child.send(typed + ("\r" if self.name == "nu" else "\n"))
         until = time.monotonic() + 30
         while not os.path.exists(done):
             assert time.monotonic() < until, self.seen
@@ -80,7 +83,8 @@ class Shell:
     def _listen(self, seconds: float) -> None:
         try:
             while self.child.expect([pexpect.TIMEOUT, r".+"], timeout=seconds):
-                pass
+                if b"\x1b[6n" in self.child.after:  # Nushell asks where the cursor is, and waits
+                    self.child.send("\x1b[1;1R")
         except pexpect.EOF:
             raise AssertionError(self.seen) from None
 
@@ -100,6 +104,11 @@ class Shell:
     def cd(self, folder: str) -> str:
         """Change the folder."""
         return self.do(f"cd '{folder}'")
+
+    def set(self, name: str, value: str) -> str:
+        """Set and export a variable by hand."""
+        forms = {"fish": f"set -gx {name} '{value}'", "nu": f"$env.{name} = '{value}'"}
+        return self.do(forms.get(self.name, f"export {name}='{value}'"))
 
     def environment(self) -> dict[str, bytes]:
         """What a program started now would get."""

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Start = Callable[..., Shell]
 HARD = "it's \"hard\"\n$(id) `id` \\ é 中 🎉\ttab\n\n"
 OUTER = 'A_KEY = "outer/a"\nB_KEY = "outer/b"\n'
-POSIX = ("bash", "zsh")
 SHELLS = ("bash", "zsh", "fish")
+ALL = (*SHELLS, "nu")
 
 
 def declare(folder: str, lines: str, home: VaultHome | None = None) -> str:
@@ -68,7 +68,7 @@ def values(shell: Shell) -> tuple[str | None, ...]:
     return tuple(shell.has("A_KEY", "B_KEY", "C_KEY").values())
 
 
-@pytest.mark.parametrize("name", SHELLS)
+@pytest.mark.parametrize("name", ALL)
 def test_enter_nest_and_leave(start: Start, home: VaultHome, outer: str, inner: str, name: str) -> None:
     shell = start(name)
     assert values(shell) == (None, None, None)
@@ -89,9 +89,9 @@ def test_enter_nest_and_leave(start: Start, home: VaultHome, outer: str, inner: 
     assert "sk-" not in shell.seen
 
 
-@pytest.mark.parametrize("name", SHELLS)
+@pytest.mark.parametrize("name", ALL)
 def test_what_was_there_before_comes_back_to_the_byte(start: Start, home: VaultHome, outer: str, name: str) -> None:
-    before = b"\xff\xfe was 'here' \"$x\"\n\xc3\xa9\n\n"
+    before = (b"" if name == "nu" else b"\xff\xfe") + b" was 'here' \"$x\"\n\xc3\xa9\n\n"
     shell = start(name, env={"A_KEY": before, "B_KEY": ""})
     shell.cd(outer)
     inside = shell.environment()
@@ -120,18 +120,18 @@ def test_a_variable_that_was_not_exported_is_not_exported_afterwards(
     assert shell.do(show) == before
 
 
-@pytest.mark.parametrize("name", SHELLS)
+@pytest.mark.parametrize("name", ALL)
 def test_a_value_changed_by_hand_is_left_alone(start: Start, home: VaultHome, outer: str, name: str) -> None:
     shell = start(name)
     shell.cd(outer)
-    shell.do("set -gx A_KEY mine" if name == "fish" else "export A_KEY=mine")
+    shell.set("A_KEY", "mine")
     shell.do("keyvault --version")  # looks again, and still leaves it
     assert values(shell)[:2] == ("mine", HARD)
     assert "keyvault: -1 B_KEY\n" in shell.cd("/")
     assert values(shell) == ("mine", None, None)
 
 
-@pytest.mark.parametrize("name", SHELLS)
+@pytest.mark.parametrize("name", ALL)
 def test_a_project_is_followed_only_as_far_as_it_is_allowed(start: Start, home: VaultHome, outer: str, name: str) -> None:
     shell = start(name)
     shell.cd(outer)
@@ -150,7 +150,7 @@ def test_a_project_is_followed_only_as_far_as_it_is_allowed(start: Start, home: 
     assert "keyvault:" not in shell.do("") + shell.cd("/") + shell.cd(outer)
 
 
-@pytest.mark.parametrize("name", SHELLS)
+@pytest.mark.parametrize("name", ALL)
 def test_a_project_nobody_allowed_says_so_once_at_each_entry(start: Start, home: VaultHome, name: str) -> None:
     strange = declare(os.path.join(home.folder, "strange"), OUTER)
     os.makedirs(os.path.join(strange, "sub"))
@@ -162,7 +162,7 @@ def test_a_project_nobody_allowed_says_so_once_at_each_entry(start: Start, home:
     assert values(shell) == (None, None, None)
 
 
-@pytest.mark.parametrize("name", SHELLS)
+@pytest.mark.parametrize("name", ALL)
 def test_a_locked_vault_says_so_once_and_asks_nothing(
     start: Start, tmp_path_factory: pytest.TempPathFactory, name: str
 ) -> None:
@@ -191,7 +191,7 @@ def test_a_renamed_folder_is_another_project(start: Start, home: VaultHome, oute
     assert values(shell)[0] == "sk-outer-a"
 
 
-@pytest.mark.parametrize("name", SHELLS)
+@pytest.mark.parametrize("name", ALL)
 def test_a_folder_that_is_gone_is_no_project(start: Start, outer: str, name: str) -> None:
     shell = start(name)
     shell.cd(outer)
@@ -221,7 +221,7 @@ def test_a_shell_inside_a_shell_takes_back_what_it_inherited(
     assert values(shell) == (None, None, None)
 
 
-@pytest.mark.parametrize("name", SHELLS)
+@pytest.mark.parametrize("name", ALL)
 def test_a_shell_that_starts_elsewhere_gives_up_what_it_inherited(start: Start, home: VaultHome, name: str) -> None:
     shell = start(name, env={"A_KEY": "from a parent", "B_KEY": "own", "KEYVAULT_LOADED": "A_KEY $(id) B-C"})
     assert values(shell) == (None, "own", None)
@@ -236,13 +236,13 @@ def test_shells_do_not_disturb_each_other(start: Start, outer: str, inner: str) 
     assert (values(first)[0], values(second)[0]) == (None, "sk-inner-a")
 
 
-@pytest.mark.parametrize("name", SHELLS)
+@pytest.mark.parametrize("name", ALL)
 def test_a_profile_is_followed(start: Start, home: VaultHome, name: str) -> None:
     here = declare(os.path.join(home.folder, "p"), 'A_KEY = "outer/a"\n[profile.prod.env]\nA_KEY = "inner/a"\n', home)
     shell = start(name)
     shell.cd(here)
     assert values(shell)[0] == "sk-outer-a"
-    shell.do("set -gx KEYVAULT_PROFILE prod" if name == "fish" else "export KEYVAULT_PROFILE=prod")
+    shell.set("KEYVAULT_PROFILE", "prod")
     assert values(shell)[0] == "sk-inner-a"
 
 
@@ -256,7 +256,7 @@ def test_nothing_is_started_where_nothing_changed(start: Start, home: VaultHome,
     assert shell.quietly("", "", "cd sub", "cd ..", "", "cd /", "")
 
 
-@pytest.mark.parametrize("name", SHELLS)
+@pytest.mark.parametrize("name", ALL)
 def test_hostile_files_do_not_stop_the_prompt(start: Start, home: VaultHome, name: str) -> None:
     for number, make in enumerate([
         os.mkfifo,
