@@ -45,7 +45,7 @@ class Shell:
         config = os.path.join(home.folder, f"{name}-config")
         bin_folder = os.path.join(home.folder, "bin")  # `keyvault` as people type it
         os.makedirs(bin_folder, exist_ok=True)
-        write(os.path.join(bin_folder, "keyvault"), '#!/bin/sh\nexec {} -m {} "$@"\n'.format(COMMAND[0], COMMAND[2]), 0o755)
+        write(os.path.join(bin_folder, "keyvault"), f'#!/bin/sh\nexec {COMMAND[0]} -m {COMMAND[2]} "$@"\n', 0o755)
         self._folder = home.folder
         self._log = io.BytesIO()
         self._steps = 0

@@ -96,4 +96,3 @@ def _fish_list(name: str, words: list[str]) -> str:
 
 def _powershell_list(name: str, words: list[str]) -> str:
     return f"$kv{name.capitalize()} = @({', '.join(words)});\n"
-

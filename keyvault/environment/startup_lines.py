@@ -57,7 +57,13 @@ def _powershell_profile(config: str) -> str:
     for program in ("pwsh", "powershell"):
         try:
             done = subprocess.run(
-                [program, "-NoProfile", "-NonInteractive", "-Command", "[Console]::OutputEncoding=[Text.Encoding]::UTF8; $PROFILE"],
+                [
+                    program,
+                    "-NoProfile",
+                    "-NonInteractive",
+                    "-Command",
+                    "[Console]::OutputEncoding=[Text.Encoding]::UTF8; $PROFILE",
+                ],
                 capture_output=True,
                 timeout=30,
                 check=True,
@@ -75,7 +81,9 @@ def installed_command(first_word: str) -> str:
     for path in (first_word, os.path.join(os.path.dirname(sys.executable), name)):
         if os.path.basename(path) == name and os.path.isfile(path) and os.access(path, os.X_OK):
             return os.path.abspath(path)
-    raise NotFound("cannot tell where the command keyvault is installed", "run this by the installed command: keyvault shell install")
+    raise NotFound(
+        "cannot tell where the command keyvault is installed", "run this by the installed command: keyvault shell install"
+    )
 
 
 def lines(shell: str, command: str, *, at_start: bool) -> str:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +12,14 @@ from people import AskingHome, write
 from prompts import Shell
 from vaults import VaultHome, add_key
 
-from keyvault.environment import project
+from keyvault.environment import hook, project
 from keyvault.environment.trust import Trust
 
 if TYPE_CHECKING:
     from conftest import Programs
 
 Start = Callable[..., Shell]
-HARD = "it's \"hard\"\n$(id) `id` \\ é 中 🎉\ttab\n\n"
+HARD = 'it\'s "hard"\n$(id) `id` \\ é 中 🎉\ttab\n\n'
 OUTER = 'A_KEY = "outer/a"\nB_KEY = "outer/b"\n'
 SHELLS = ("bash", "zsh", "fish")
 ALL = (*SHELLS, "nu")
@@ -191,7 +193,7 @@ def test_a_renamed_folder_is_another_project(start: Start, home: VaultHome, oute
     assert values(shell)[0] == "sk-outer-a"
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", SHELLS)
 def test_a_folder_that_is_gone_is_no_project(start: Start, outer: str, name: str) -> None:
     shell = start(name)
     shell.cd(outer)
@@ -296,7 +298,7 @@ def status_shown(shell: Shell, line: str) -> list[str]:
 )
 def test_bash_keeps_its_prompt_its_status_and_its_settings(start: Start, outer: str, rc: str) -> None:
     shell = start("bash", rc="mine() { echo \"mine=$?\"; }\nPS1='status=$? > '\n" + rc, after="")
-    shell.do(f"eval \"$(keyvault hook bash)\"; PS1='status=$? > '")
+    shell.do("eval \"$(keyvault hook bash)\"; PS1='status=$? > '")
     assert shell.do("declare -p PROMPT_COMMAND").count("_keyvault_hook") == 1
     assert "7" in status_shown(shell, "(exit 7)")
     shown = shell.do(f"cd '{outer}'; (exit 7)")
@@ -323,7 +325,7 @@ def test_bash_keeps_its_prompt_its_status_and_its_settings(start: Start, outer: 
     ],
 )
 def test_zsh_keeps_its_prompt_its_status_and_its_settings(start: Start, outer: str, rc: str) -> None:
-    own = "mine() { echo \"mine=$?\" }\nmoved() { echo moved=$PWD }\nprecmd_functions=(mine); chpwd_functions=(moved)\n"
+    own = 'mine() { echo "mine=$?" }\nmoved() { echo moved=$PWD }\nprecmd_functions=(mine); chpwd_functions=(moved)\n'
     shell = start("zsh", rc=f"{own}PS1='status=%? > '\n{rc}\n")
     shell.do('eval "$(keyvault hook zsh)"')
     assert shell.do("echo ${precmd_functions[*]} ${precmd_functions[@]}").count("_keyvault_hook") in (1, 2)
@@ -342,7 +344,7 @@ def test_zsh_keeps_its_prompt_its_status_and_its_settings(start: Start, outer: s
 
 def test_fish_keeps_its_prompt_its_status_and_its_handlers(start: Start, outer: str) -> None:
     own = "function moved --on-variable PWD; echo moved=$PWD; end\nfunction mine --on-event fish_prompt; echo mine; end\n"
-    shell = start("fish", after=own + "function fish_prompt; echo -n \"status=$status > \"; end")
+    shell = start("fish", after=own + 'function fish_prompt; echo -n "status=$status > "; end')
     shell.do("keyvault hook fish | source")
     assert "7" in status_shown(shell, "sh -c 'exit 7'")
     shown = shell.do(f"cd '{outer}'; sh -c 'exit 7'")
@@ -350,3 +352,32 @@ def test_fish_keeps_its_prompt_its_status_and_its_handlers(start: Start, outer: 
         assert text in shown
     assert shown.count("keyvault: +") == 1
     assert not [name for name in shell.environment() if name.startswith(("_kv", "_keyvault"))]
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh"])
+def test_an_unchanged_prompt_is_cheaper_than_the_smallest_program(
+    home: VaultHome, programs: Programs, outer: str, name: str
+) -> None:
+    deep = os.path.join(outer, "a", "b", "c")
+    os.makedirs(deep)
+    loop = "for i in $(seq 200); do {}; done; date +%s%N; "
+    script = f"cd '{deep}'; _keyvault_hook; date +%s%N; " + loop.format("_keyvault_hook") + loop.format("/bin/true")
+    done = subprocess.run(
+        [programs[name], *(["--norc"] if name == "bash" else ["-f"]), "-c", hook.script(name) + script],
+        env=home.environment,
+        capture_output=True,
+        check=True,
+        timeout=120,
+    )
+    assert b"keyvault: +2" in done.stderr
+    start, between, end = map(int, done.stdout.split())
+    assert between - start < end - between
+
+
+@pytest.mark.parametrize("shell", ["hook", "shell"])
+def test_the_new_commands_are_completed(home: VaultHome, shell: str) -> None:
+    asked = {"COMP_WORDS": f"keyvault {shell} ", "COMP_CWORD": "2", "_KEYVAULT_COMPLETE": "bash_complete"}
+    command = os.path.join(os.path.dirname(sys.executable), "keyvault")
+    done = subprocess.run([command], env=home.environment | asked, capture_output=True, check=True, timeout=60)
+    offered = {line.partition(",")[2] for line in done.stdout.decode().split()}
+    assert offered >= ({"bash", "zsh", "fish", "nu", "powershell"} if shell == "hook" else {"install", "uninstall"})

@@ -147,7 +147,10 @@ def test_without_a_terminal_it_needs_a_yes(home: VaultHome) -> None:
 def test_the_calling_shell_is_meant_where_none_is_named(home: VaultHome, programs: Programs) -> None:
     for shell, words in (("bash", ["--norc"]), ("zsh", ["-f"])):
         subprocess.run(
-            [programs[shell], *words, "-c", f"'{COMMAND}' shell install --yes; true"], env=home.environment, check=True, timeout=60
+            [programs[shell], *words, "-c", f"'{COMMAND}' shell install --yes; true"],
+            env=home.environment,
+            check=True,
+            timeout=60,
         )
         assert f" hook {shell}" in text_of(os.path.join(home.folder, FILES[shell]))
 

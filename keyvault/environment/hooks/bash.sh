@@ -25,9 +25,9 @@ function _keyvault_look {
   local IFS=' ' _kv_found=.keyvault.toml _kv_folder _kv_text= _kv_plan _kv_code=0 _kv_here=
   local -a _kv_names=() _kv_values=() _kv_notes=()
   [ -z "$_keyvault_inherit" ] || _keyvault_take_over
-  until [ -e "$_kv_found" ] || [ -L "$_kv_found" ]; do
+  until [[ -e $_kv_found || -L $_kv_found ]]; do
     _kv_folder=${_kv_found%.keyvault.toml}
-    if [ ! -d "$_kv_folder.." ] || [ "$_kv_folder." -ef "$_kv_folder.." ]; then # the root, or a folder that is gone
+    if [[ $_kv_folder. -ef $_kv_folder.. || ! -e $_kv_folder.. ]]; then # the root, or a folder that is gone
       [ ${#_keyvault_names[@]} -eq 1 ] || _keyvault_apply
       _keyvault_folder= _keyvault_again= _keyvault_said=
       return

@@ -33,18 +33,22 @@ function _keyvault_look
     set -l _kv_notes
     set -l _kv_text
     set -l _kv_here
-    set -l _kv_folder (builtin realpath . 2>/dev/null) # PWD is out of date where a folder was renamed
-    while not test -e "$_kv_folder/.keyvault.toml" -o -L "$_kv_folder/.keyvault.toml"
-        if test -z "$_kv_folder"
-            set -q _keyvault_names[1]; and _keyvault_apply
-            set _keyvault_folder ''
-            set _keyvault_again ''
-            set _keyvault_said ''
-            return
+    set -l _kv_folder
+    set -l _kv_up ./
+    for _kv_part in (string split / -- (builtin realpath . 2>/dev/null)) # PWD is out of date where a folder was renamed
+        if test -e $_kv_up.keyvault.toml -o -L $_kv_up.keyvault.toml
+            set _kv_folder (builtin realpath $_kv_up)/
+            break
         end
-        set _kv_folder (string replace -r '/[^/]*$' '' -- $_kv_folder)
+        set _kv_up ../$_kv_up
     end
-    set _kv_folder "$_kv_folder/"
+    if test -z "$_kv_folder"
+        set -q _keyvault_names[1]; and _keyvault_apply
+        set _keyvault_folder ''
+        set _keyvault_again ''
+        set _keyvault_said ''
+        return
+    end
     if test -f "$_kv_folder.keyvault.toml"
         read -z -n 65537 _kv_text <"$_kv_folder.keyvault.toml" 2>/dev/null
     end
