@@ -229,6 +229,17 @@ def test_a_shell_that_starts_elsewhere_gives_up_what_it_inherited(start: Start, 
     assert values(shell) == (None, "own", None)
 
 
+@pytest.mark.parametrize("name", ["bash", "zsh"])
+def test_a_read_only_variable_is_left_out(start: Start, outer: str, name: str) -> None:
+    shell = start(name)
+    shell.do("readonly A_KEY=mine")
+    assert "keyvault: +1 B_KEY\n" in shell.cd(outer)
+    shell.do("readonly B_KEY")
+    shown = shell.cd("/") + shell.do("")
+    assert "keyvault: -" not in shown
+    assert values(shell) == (None, HARD, None)
+
+
 def test_shells_do_not_disturb_each_other(start: Start, outer: str, inner: str) -> None:
     first, second = start("bash"), start("zsh")
     first.cd(outer)

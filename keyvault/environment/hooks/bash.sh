@@ -76,8 +76,8 @@ function _keyvault_apply {
     for ((_kv_i = ${#_keyvault_names[@]} - 1; _kv_i > 0; _kv_i--)); do
       [ "${_keyvault_names[_kv_i]}" != "$_kv_name" ] || break
     done
-    _kv_kept+=("$_kv_name")
     if [ "$_kv_i" -gt 0 ]; then
+      _kv_kept+=("$_kv_name")
       _kv_done[_kv_i]=1
       _kv_kinds+=("${_keyvault_kind[_kv_i]}") _kv_before+=("${_keyvault_before[_kv_i]}")
       if ! _keyvault_is_ours || [ "${_keyvault_gave[_kv_i]}" = "${_kv_values[_kv_j]}" ]; then
@@ -89,7 +89,11 @@ function _keyvault_apply {
       if [ -n "${!_kv_name+x}" ]; then
         _kv_kind=$(declare -p "$_kv_name" 2>/dev/null) _kv_kind=${_kv_kind#declare -} _kv_kind=${_kv_kind%% *}
       fi
-      _kv_kinds+=("$_kv_kind") _kv_before+=("${!_kv_name-}")
+      case $_kv_kind in
+        unset) ;;
+        *r*) continue ;; # read-only
+      esac
+      _kv_kept+=("$_kv_name") _kv_kinds+=("$_kv_kind") _kv_before+=("${!_kv_name-}")
     fi
     _kv_gave+=("${_kv_values[_kv_j]}")
     export "$_kv_name=${_kv_values[_kv_j]}"
@@ -105,7 +109,7 @@ function _keyvault_apply {
       unset) unset -v "$_kv_name" ;;
       *x*) export "$_kv_name=${_keyvault_before[_kv_i]}" ;;
       *) export -n "$_kv_name=${_keyvault_before[_kv_i]}" ;;
-    esac
+    esac 2>/dev/null || continue # read-only
     _kv_less=$((_kv_less + 1))
     [ "$_kv_less" -gt 8 ] || _kv_minus+=" $_kv_name"
   done

@@ -78,9 +78,11 @@ function _keyvault_look {
 # From what is loaded to _kv_names and _kv_values. What somebody changed by hand after it was loaded is left alone.
 function _keyvault_apply {
   local _kv_name _kv_value _kv_i
-  local -a _kv_plus _kv_minus
+  local -a _kv_plus _kv_minus _kv_kept
   for (( _kv_i = 1; _kv_i <= $#_kv_names; _kv_i++ )); do
     _kv_name=$_kv_names[_kv_i] _kv_value=$_kv_values[_kv_i]
+    [[ ${(Pt)_kv_name} != *readonly* ]] || continue
+    _kv_kept+=($_kv_name)
     if (( $+_keyvault_kind[$_kv_name] )); then
       [[ $_keyvault_gave[$_kv_name] != "$_kv_value" ]] && _keyvault_is_ours || continue
     else
@@ -90,8 +92,8 @@ function _keyvault_apply {
     export "$_kv_name=$_kv_value"
     _kv_plus+=($_kv_name)
   done
-  for _kv_name in ${_keyvault_names:|_kv_names}; do
-    if _keyvault_is_ours; then
+  for _kv_name in ${_keyvault_names:|_kv_kept}; do
+    if [[ ${(Pt)_kv_name} != *readonly* ]] && _keyvault_is_ours; then
       case $_keyvault_kind[$_kv_name] in
         "") unset $_kv_name ;;
         *export*) export "$_kv_name=$_keyvault_before[$_kv_name]" ;;
@@ -101,9 +103,9 @@ function _keyvault_apply {
     fi
     unset "_keyvault_gave[$_kv_name]" "_keyvault_kind[$_kv_name]" "_keyvault_before[$_kv_name]"
   done
-  _keyvault_names=($_kv_names)
-  if (( $#_kv_names )); then
-    export KEYVAULT_LOADED="$_kv_names"
+  _keyvault_names=($_kv_kept)
+  if (( $#_kv_kept )); then
+    export KEYVAULT_LOADED="$_kv_kept"
   else
     unset KEYVAULT_LOADED
   fi
