@@ -23,8 +23,8 @@ from urllib.request import getproxies
 import httpx
 import truststore
 
-from keyvault import __version__
 from keyvault.core.errors import InvalidInput
+from keyvault.core.version import __version__
 
 LARGEST_BODY = 256 * 1024
 ATTEMPTS = 3
@@ -83,9 +83,10 @@ class Answer(NamedTuple):
 
 
 class NoAnswer(NamedTuple):
-    """Nothing came back: why, for people. It never holds what was sent."""
+    """Nothing came back: why, for people. It never holds what was sent. `sent`: false where nothing left this machine."""
 
     reason: str
+    sent: bool = True
 
 
 class Client:
@@ -113,7 +114,7 @@ class Client:
     async def send(self, request: Request) -> Answer | NoAnswer:
         """One answer. Connection errors and 5xx are tried again, with growing pauses; nothing else is."""
         if reason := unsendable(request):
-            return NoAnswer(reason)
+            return NoAnswer(reason, sent=False)
         for attempt in range(1, ATTEMPTS + 1):
             async with self._turns:
                 result, again = await self._try(request)
@@ -224,6 +225,8 @@ def _not_connected(exc: httpx.ConnectError) -> tuple[NoAnswer, bool]:
             return NoAnswer(
                 f"the server's certificate is not to be trusted ({cause.verify_message or 'unknown reason'})"
             ), False
+        if isinstance(cause, (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError)):
+            return NoAnswer("the connection was cut while it was made; is a proxy or firewall in between?"), True
         if isinstance(cause, ssl.SSLError):
             return NoAnswer("no secure connection could be made; is a proxy or firewall in between?"), False
         if isinstance(cause, socket.gaierror):
