@@ -144,7 +144,8 @@ function _keyvault_take_over {
 }
 
 if [[ "${PROMPT_COMMAND[*]-}" != *_keyvault_hook* ]]; then
-  if [[ "$(declare -p PROMPT_COMMAND 2>/dev/null)" == "declare -a"* ]]; then
+  # before 5.1 only the first element of an array counts, which is what a plain assignment means
+  if [[ "$(declare -p PROMPT_COMMAND 2>/dev/null)" == "declare -a"* && BASH_VERSINFO[0]*100+BASH_VERSINFO[1] -ge 501 ]]; then
     PROMPT_COMMAND+=(_keyvault_hook)
   else
     PROMPT_COMMAND=${PROMPT_COMMAND:+$PROMPT_COMMAND$'\n'}_keyvault_hook
