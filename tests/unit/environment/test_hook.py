@@ -85,14 +85,14 @@ def test_the_code_names_this_interpreter_and_no_command_of_the_path(shell: str) 
 @pytest.mark.parametrize(
     "path", ["/a b/keyvault", "/it's/keyvault", "/$(id)/`id`/keyvault", "/é 中/keyvault", "/a\\b/keyvault"]
 )
-def test_paths_of_any_characters_survive(programs: Programs, shell: str, path: str) -> None:
+def test_paths_of_any_characters_survive(programs: Programs, tmp_path: os.PathLike[str], shell: str, path: str) -> None:
     script = f"printf %s {hook.readable(path, shell)}"
     done = subprocess.run(
         [programs[shell], "-c", script],
         capture_output=True,
         check=True,
         timeout=60,
-        env={"LC_ALL": "C.UTF-8", "HOME": "/nonexistent"},
+        env={"LC_ALL": "C.UTF-8", "HOME": os.fspath(tmp_path)},
     )
     assert done.stdout == path.encode()
 
