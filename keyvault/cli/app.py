@@ -41,6 +41,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "project": ("project", "A project's own list of keys, by name."),
     "allow": ("allow", "Let a project choose among your keys."),
     "deny": ("deny", "Ignore a project."),
+    "hook": ("hook", "Load a project's keys on entering its folder."),
+    "shell": ("shell", "Set keyvault up in a shell's start-up file."),
     "slots": ("slots", "The ways to unlock the vault."),
     "passwd": ("passwd", "Change the passphrase."),
     "rekey": ("rekey", "Seal everything anew under a new vault key."),
