@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from keyvault.cli import render
+from keyvault.cli import render, terminal
 from keyvault.cli.session import Session
 from keyvault.core import clock
+from keyvault.core.errors import KeyvaultError
 from keyvault.core.text import escape, mask
+from keyvault.discover import reading
+from keyvault.discover.clean import Cleaning, carry_out, changed_since, held
+from keyvault.discover.clean import undo as put_back
 from keyvault.discover.plan import Planned, take_in
+from keyvault.unlock.opening import originals_of
 from keyvault.vault.vault import Vault
 
 
@@ -55,6 +60,51 @@ def take(session: Session, vault: Vault, planned: Sequence[Planned], *, yes: boo
         take_in(vault, to_do, clock.now())
         session.tell_notices(vault)
     return len(to_do)
+
+
+def clean(session: Session, vault: Vault, planned: Sequence[Planned], kind: str, *, yes: bool) -> None:
+    """Offer, for each file, to take out what the vault was seen to hold; the original is sealed and put away first."""
+    originals = originals_of(session.settings, vault)
+    there = held(vault, planned)
+    files = dict.fromkeys(f.path for p in planned for f in p.places if (f.variable, f.value.reveal()) in there)
+    for path in files:
+        try:
+            cleaning = reading.cleaning_of(path, kind, there)
+            if cleaning is None:
+                continue
+            for line in cleaning.left:
+                terminal.warn(line)
+            if not cleaning.gone:
+                continue
+            _show_changes(cleaning)
+            what = f"take {count(len(cleaning.gone), 'value')} out of {escape(path)}?"
+            if not yes and not (session.someone_there and terminal.confirm(what)):
+                terminal.warn(f"{escape(path)} was left as it is")
+                continue
+            carry_out(cleaning, originals, clock.now())
+        except KeyvaultError as exc:
+            terminal.warn(
+                f"{exc.message if escape(path) in exc.message else f'{escape(path)}: {exc.message}'}; it was left as it is"
+            )
+        else:
+            terminal.tip(f"cleaned {escape(path)}; keyvault import --undo FILE puts it back as it was")
+
+
+def _show_changes(cleaning: Cleaning) -> None:
+    render.out(f"{escape(cleaning.file.path)}\n")
+    for line, before, after in cleaning.changes:
+        render.out(f"-{line}: {before}\n" + (f"+{line}: {after}\n" if after else ""))
+
+
+def undo(session: Session, vault: Vault, path: str, *, yes: bool) -> None:
+    """Put a file back as it was before its last cleaning. Raises NotFound, KeyvaultError where it has changed since."""
+    originals = originals_of(session.settings, vault)
+    if changed_since(path, originals) and not yes:
+        raise KeyvaultError(
+            f"{escape(path)} was changed after it was cleaned, so nothing was put back", "--yes puts the original in its place"
+        )
+    put_back(path, originals)
+    terminal.tip(f"{escape(path)} is as it was, with its values in plain text")
 
 
 def count(number: int, what: str) -> str:

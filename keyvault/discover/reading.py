@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 
 from keyvault.core.errors import InvalidInput, KeyvaultError
 from keyvault.core.text import escape
-from keyvault.discover import sources, text_file
+from keyvault.discover import clean, sources, text_file
+from keyvault.discover.clean import Cleaning
 from keyvault.discover.found import Found, Reading
 
 AskHidden = Callable[[str], str]
@@ -38,3 +39,8 @@ def read_one(name: str, kind: str = "", ask: AskHidden | None = None) -> Reading
         if escape(name) in exc.message:
             raise
         raise type(exc)(f"{escape(name)}: {exc.message}", exc.hint) from exc
+
+
+def cleaning_of(name: str, kind: str, there: dict[tuple[str, str], str]) -> Cleaning | None:
+    """What a source becomes without the values that the vault holds. Raises CannotEdit for what is no file of text."""
+    return clean.prepare(name, kind, there)

@@ -8,27 +8,38 @@ from keyvault.cli import importing, render, terminal
 from keyvault.cli.app import common
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
+from keyvault.core.errors import InvalidInput
 from keyvault.discover import reading
 from keyvault.discover.plan import plan
 from keyvault.discover.sources import KINDS
 
 
 @click.command("import")
-@click.argument("sources", type=GIVEN, nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", type=GIVEN, nargs=-1, metavar="SOURCE...")
 @click.option("--from", "kind", type=click.Choice(KINDS), help="What kind of source it is, where name and content do not tell.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--replace", is_flag=True, help="Give keys that exist the values found; the old ones stay in their history.")
+@click.option("--clean", is_flag=True, help="Then offer to take the values out of the files; the originals are sealed first.")
+@click.option("--undo", type=GIVEN, metavar="FILE", help="Put FILE back as it was before its last cleaning.")
 @click.option("--json", "as_json", is_flag=True, help="The preview as JSON; nothing is taken in without --yes.")
 @common
 @click.pass_obj
-def command(session: Session, sources: tuple[str, ...], kind: str | None, yes: bool, replace: bool, as_json: bool) -> None:
-    """Take keys in from files and other programs' stores. Shows what it found, and asks; the sources are not touched."""
+def command(session: Session, /, sources: tuple[str, ...], kind: str | None, undo: str | None, **flags: bool) -> None:
+    """Take keys in from files and other programs' stores. Shows what it found, and asks.
+
+    The sources are touched by --clean alone.
+    """
+    if bool(undo) == bool(sources):
+        raise InvalidInput("import needs a source" if not undo else "--undo takes no source", "keyvault import --help")
+    if undo:
+        importing.undo(session, session.open(), undo, yes=flags["yes"])
+        return
     found, skipped = reading.read_all(sources, kind or "", terminal.ask_hidden if session.someone_there else None)
     vault = session.open()
-    planned, unclaimed = plan(vault, found, replace=replace)
-    if as_json:
+    planned, unclaimed = plan(vault, found, replace=flags["replace"])
+    if flags["as_json"]:
         render.json_out(importing.as_json(planned, skipped + unclaimed))
-        if not yes:
+        if not flags["yes"]:
             return
     else:
         for line in skipped + unclaimed:
@@ -37,6 +48,8 @@ def command(session: Session, sources: tuple[str, ...], kind: str | None, yes: b
             terminal.tip("nothing to import")
             return
         importing.show(planned)
-    taken = importing.take(session, vault, planned, yes=yes)
-    if taken:
-        terminal.tip(f"took {importing.count(taken, 'key')} in; the files still hold the values in plain text")
+    taken = importing.take(session, vault, planned, yes=flags["yes"])
+    if flags["clean"]:
+        importing.clean(session, vault, planned, kind or "", yes=flags["yes"])
+    elif taken:
+        terminal.tip(f"took {importing.count(taken, 'key')} in; the files still hold the values in plain text: --clean")

@@ -47,10 +47,11 @@ class Source:
 
     def _cut(self, text: str, item: Gone, start: int, end: int) -> str:
         return (
-            text[:start] + self._left_behind(text, item, start) + text[end:] if self.comment else without_line(text, start, end)
+            text[:start] + self.left_behind(text, item, start) + text[end:] if self.comment else without_line(text, start, end)
         )
 
-    def _left_behind(self, text: str, item: Gone, start: int) -> str:
+    def left_behind(self, text: str, item: Gone, start: int) -> str:
+        """The comment that stands where a value stood."""
         return f"{self.comment} {item.found.variable}: keyvault {item.ref}"
 
 

@@ -103,8 +103,9 @@ class Script(Source):
         """The word that ends a here-document which begins on this line, or an empty string."""
         return ""
 
-    def _left_behind(self, text: str, item: Gone, start: int) -> str:
-        made = super()._left_behind(text, item, start)
+    def left_behind(self, text: str, item: Gone, start: int) -> str:
+        """The comment, and what a block needs besides."""
+        made = super().left_behind(text, item, start)
         indented = text[text.rfind("\n", 0, start) + 1 : start]
         return self.within_block(made) if indented else made
 
