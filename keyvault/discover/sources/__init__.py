@@ -19,10 +19,23 @@ _TEXT = {
     "cmd": ("cmd", "Cmd"),
     "renviron": ("renviron", "Renviron"),
     "shell": ("posix", "Posix"),
+    "aws": ("tools", "Aws"),
+    "npmrc": ("tools", "Npmrc"),
+    "pypirc": ("tools", "Pypirc"),
+    "netrc": ("tools", "Netrc"),
+    "huggingface": ("tools", "HuggingFace"),
+    "llm": ("tools", "Llm"),
+    "gh": ("yaml_map", "GhHosts"),
+    "mcp": ("mcp", "Mcp"),
+    "toml": ("toml_map", "TomlMap"),
+    "yaml": ("yaml_map", "YamlMap"),
+    "csh": ("csh", "Csh"),
+    "nushell": ("nushell", "Nushell"),
     "json": ("json_map", "JsonMap"),
     "dotenv": ("dotenv", "Dotenv"),
 }
-KINDS: tuple[str, ...] = tuple(_TEXT)
+TEXT_KINDS: tuple[str, ...] = tuple(_TEXT)
+KINDS: tuple[str, ...] = TEXT_KINDS
 
 
 def text_source(kind: str) -> Source:
