@@ -13,6 +13,7 @@ from keyvault.core.text import escape, mask
 from keyvault.discover import reading
 from keyvault.discover.clean import Cleaning, carry_out, changed_since, held
 from keyvault.discover.clean import undo as put_back
+from keyvault.discover.found import Found
 from keyvault.discover.plan import Planned, take_in
 from keyvault.unlock.opening import originals_of
 from keyvault.vault.vault import Vault
@@ -22,15 +23,23 @@ def show(planned: Sequence[Planned]) -> None:
     """The preview as a table."""
     headings = ("KEY", "VENDOR IS", "VARIABLE", "VALUE", "FROM", "ACTION")
     rows = [
-        (str(p.ref), p.sure, ", ".join(p.variables), mask(p.value.reveal()), ", ".join(map(escape, places(p))), p.action)
+        (
+            str(p.ref),
+            p.sure,
+            ", ".join(p.variables),
+            mask(p.value.reveal()),
+            ", ".join(escape(f.where) for f in main_places(p)),
+            p.action,
+        )
         for p in planned
     ]
     render.table(headings, rows)
 
 
-def places(item: Planned) -> list[str]:
+def main_places(item: Planned) -> list[Found]:
     """Where the value itself stands; its further parts lie beside it."""
-    return [f.where for f in item.places if f.variable not in {part.variable for part in item.fields.values()}]
+    parts = {part.variable for part in item.fields.values()}
+    return [f for f in item.places if f.variable not in parts]
 
 
 def as_json(planned: Sequence[Planned], skipped: Sequence[str]) -> dict[str, Any]:

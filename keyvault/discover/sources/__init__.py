@@ -19,6 +19,8 @@ _TEXT = {
     "cmd": ("cmd", "Cmd"),
     "renviron": ("renviron", "Renviron"),
     "shell": ("posix", "Posix"),
+    "bitwarden": ("bitwarden", "BitwardenJson"),
+    "csv": ("bitwarden", "CsvExport"),
     "aws": ("tools", "Aws"),
     "npmrc": ("tools", "Npmrc"),
     "pypirc": ("tools", "Pypirc"),
@@ -35,7 +37,9 @@ _TEXT = {
     "dotenv": ("dotenv", "Dotenv"),
 }
 TEXT_KINDS: tuple[str, ...] = tuple(_TEXT)
-KINDS: tuple[str, ...] = TEXT_KINDS
+STORE_FILES = ("keepass", "1pux")  # files that are no text
+STORES = ("pass", "keyring", "windows")  # no files at all: `kind:name`
+KINDS: tuple[str, ...] = (*TEXT_KINDS, *STORE_FILES)
 
 
 def text_source(kind: str) -> Source:

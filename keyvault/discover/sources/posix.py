@@ -16,6 +16,7 @@ _NAMES = frozenset(
     " .zprofile .zlogin .zlogout .kshrc .mkshrc .shrc .shinit .exports .aliases .envrc .xprofile .xsessionrc .xinitrc"
     " bashrc zshrc profile".split()
 )
+_LONGEST_LINE = 4096  # that may begin a here-document
 _WORD = r"(?:'[^']*'|\$'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\\.|\$\{?\w+\}?|[^\s'\"\\;&|<>()`$#]|(?<=[^\s])#)+"
 _EXPORT = r"(?P<name_start>)(?:(?:export|typeset[ \t]+-g?x|declare[ \t]+-g?x)[ \t]+)?"
 _PIECE = re.compile(
@@ -60,6 +61,8 @@ class Posix(Script):
         return "".join(_value(piece) for piece in pieces(_PIECE, _no_reference(word)))
 
     def here_document(self, line: str) -> str:
+        if "<<" not in line or len(line) > _LONGEST_LINE:
+            return ""
         bare = re.sub(r"(?:^|[ \t])#.*", "", re.sub(r"'[^']*'|\"[^\"]*\"(?=[^<]*\Z)", "", line))
         found = re.search(r"(?<!<)<<-?[ \t]*(['\"]?)\\?([\w.-]+)\1", bare)
         found = found or re.search(r"(?<!<)<<-?[ \t]*(['\"])([\w.-]+)\1", line)
