@@ -22,17 +22,10 @@ from keyvault.vault.vault import Vault
 def show(planned: Sequence[Planned]) -> None:
     """The preview as a table."""
     headings = ("KEY", "VENDOR IS", "VARIABLE", "VALUE", "FROM", "ACTION")
-    rows = [
-        (
-            str(p.ref),
-            p.sure,
-            ", ".join(p.variables),
-            mask(p.value.reveal()),
-            ", ".join(escape(f.where) for f in main_places(p)),
-            p.action,
-        )
-        for p in planned
-    ]
+    rows = []
+    for p in planned:
+        where = ", ".join(escape(f.where) for f in main_places(p))
+        rows.append((str(p.ref), p.sure, ", ".join(p.variables), mask(p.value.reveal()), where, p.action))
     render.table(headings, rows)
 
 

@@ -22,22 +22,91 @@ from keyvault.providers.identify import owner_of
 
 DEEPEST, MOST_ENTRIES = 6, 20_000
 
-_HOME = """.bashrc .bash_profile .bash_login .bash_aliases .bash_exports .profile .zshrc .zshenv .zprofile .zlogin .kshrc .mkshrc
-.cshrc .tcshrc .login .exports .envrc .xprofile .xsessionrc .Renviron .env .netrc _netrc .npmrc .pypirc .aws/credentials .aws/config
-.cache/huggingface/token .cache/huggingface/stored_tokens .huggingface/token .aider.conf.yml .continue/config.json .continue/config.yaml
-.continue/.env .claude.json .claude/settings.json .claude/settings.local.json .cursor/mcp.json .codeium/windsurf/mcp_config.json
-.gemini/settings.json .gemini/.env .codex/config.toml .codex/auth.json .jupyter/jupyter_server_config.py .jupyter/jupyter_ai_config.json
-.jupyter/jupyter_jupyter_ai_config.json .streamlit/secrets.toml .openai/credentials .local/share/jupyter/jupyter_ai/config.json
-.local/share/opencode/auth.json .docker/config.json"""
-_CONFIG = """fish/config.fish fish/fish_variables gh/hosts.yml io.datasette.llm/keys.json Claude/claude_desktop_config.json
-Code/User/mcp.json Code/User/settings.json Cursor/User/settings.json nushell/env.nu nushell/config.nu powershell/profile.ps1
-powershell/Microsoft.PowerShell_profile.ps1 npm/npmrc pip/pip.conf zed/settings.json opencode/opencode.json environment.d"""
-_MACOS = """Library/Application Support/Claude/claude_desktop_config.json Library/Application Support/Code/User/mcp.json
-Library/Application Support/io.datasette.llm/keys.json Library/Application Support/Cursor/User/settings.json
-Library/Application Support/Code/User/settings.json Library/Application Support/nushell/env.nu"""
-_WINDOWS = """Documents/PowerShell/Microsoft.PowerShell_profile.ps1 Documents/WindowsPowerShell/Microsoft.PowerShell_profile.ps1
-Documents/PowerShell/profile.ps1 AppData/Roaming/Claude/claude_desktop_config.json AppData/Roaming/Code/User/mcp.json
-AppData/Roaming/io.datasette.llm/keys.json AppData/Roaming/GitHub CLI/hosts.yml AppData/Roaming/nushell/env.nu Documents/.Renviron"""
+# One a line: some have blanks in them.
+_HOME = """
+.bashrc
+.bash_profile
+.bash_login
+.bash_aliases
+.bash_exports
+.profile
+.zshrc
+.zshenv
+.zprofile
+.zlogin
+.kshrc
+.mkshrc
+.cshrc
+.tcshrc
+.login
+.exports
+.envrc
+.xprofile
+.xsessionrc
+.Renviron
+.env
+.netrc
+_netrc
+.npmrc
+.pypirc
+.aws/credentials
+.aws/config
+.cache/huggingface/token
+.cache/huggingface/stored_tokens
+.huggingface/token
+.aider.conf.yml
+.continue/config.json
+.continue/config.yaml
+.continue/.env
+.claude.json
+.claude/settings.json
+.claude/settings.local.json
+.cursor/mcp.json
+.codeium/windsurf/mcp_config.json
+.gemini/settings.json
+.gemini/.env
+.codex/config.toml
+.jupyter/jupyter_ai_config.json
+.jupyter/jupyter_jupyter_ai_config.json
+.local/share/jupyter/jupyter_ai/config.json
+.streamlit/secrets.toml
+"""
+_CONFIG = """
+fish/config.fish
+fish/fish_variables
+gh/hosts.yml
+io.datasette.llm/keys.json
+Claude/claude_desktop_config.json
+Code/User/mcp.json
+Code/User/settings.json
+Cursor/User/settings.json
+nushell/env.nu
+nushell/config.nu
+powershell/profile.ps1
+powershell/Microsoft.PowerShell_profile.ps1
+npm/npmrc
+zed/settings.json
+opencode/opencode.json
+"""
+_MACOS = """
+Library/Application Support/Claude/claude_desktop_config.json
+Library/Application Support/Code/User/mcp.json
+Library/Application Support/Code/User/settings.json
+Library/Application Support/Cursor/User/settings.json
+Library/Application Support/io.datasette.llm/keys.json
+Library/Application Support/nushell/env.nu
+"""
+_WINDOWS = """
+Documents/PowerShell/Microsoft.PowerShell_profile.ps1
+Documents/WindowsPowerShell/Microsoft.PowerShell_profile.ps1
+Documents/PowerShell/profile.ps1
+Documents/.Renviron
+AppData/Roaming/Claude/claude_desktop_config.json
+AppData/Roaming/Code/User/mcp.json
+AppData/Roaming/io.datasette.llm/keys.json
+AppData/Roaming/GitHub CLI/hosts.yml
+AppData/Roaming/nushell/env.nu
+"""
 _MANY = ("fish/conf.d", "environment.d")  # folders below the configuration folder whose files are all read
 
 _PROJECT = re.compile(
@@ -46,8 +115,9 @@ _PROJECT = re.compile(
 )
 _EXAMPLE = re.compile(r".*[.-](?:example|sample|template|dist|tmpl|defaults?)(?:\.\w+)?\Z", re.IGNORECASE)
 _NOT_WALKED = frozenset(
-    ".git .hg .svn node_modules __pycache__ .venv venv .tox .nox site-packages .cache .npm .cargo .rustup .gradle .m2 .mypy_cache"
-    " .pytest_cache .ruff_cache dist build target vendor .terraform .local .conda miniconda3 anaconda3 renv Library AppData snap".split()
+    ".git .hg .svn node_modules __pycache__ .venv venv .tox .nox site-packages .cache .npm .cargo .rustup .gradle .m2"
+    " .mypy_cache .pytest_cache .ruff_cache dist build target vendor .terraform .local .conda miniconda3 anaconda3 renv Library"
+    " AppData snap".split()
 )
 _NOTEBOOK_TOKEN = re.compile(r"[A-Za-z0-9_-]{20,200}")
 
@@ -90,8 +160,8 @@ def home_places() -> list[str]:
     home = os.path.expanduser("~")
     config = settings.variable("XDG_CONFIG_HOME") or os.path.join(home, ".config")
     lists = {"darwin": _MACOS, "win32": _WINDOWS}.get(sys.platform, "")
-    found = [os.path.join(home, *name.split("/")) for name in _names(_HOME) + _names(lists)]
-    found += [os.path.join(config, *name.split("/")) for name in _names(_CONFIG)]
+    found = [os.path.join(home, *name.split("/")) for name in (_HOME + lists).strip().split("\n")]
+    found += [os.path.join(config, *name.split("/")) for name in _CONFIG.strip().split("\n")]
     hugging_face = settings.variable("HF_HOME")
     if hugging_face:
         found += [os.path.join(hugging_face, name) for name in ("token", "stored_tokens")]
@@ -103,13 +173,6 @@ def home_places() -> list[str]:
     return found
 
 
-def _names(text: str) -> list[str]:
-    """Names that may have a blank in them, each beginning after a line's end or a blank that follows a file's ending."""
-    return [
-        name for line in text.split("\n") for name in re.split(r" (?=[.\w]+/|\.|_|Library|AppData|Documents)", line) if name
-    ]
-
-
 def _walk(paths: Iterable[str], skipped: list[str]) -> Iterable[str]:
     for path in paths:
         if not os.path.isdir(path):
@@ -118,23 +181,22 @@ def _walk(paths: Iterable[str], skipped: list[str]) -> Iterable[str]:
         count = 0
         for folder, inner, names in os.walk(path):
             depth = os.path.relpath(folder, path).count(os.sep) + (os.path.normpath(folder) != os.path.normpath(path))
-            inner[:] = sorted(
-                name
-                for name in inner
-                if name not in _NOT_WALKED and not os.path.exists(os.path.join(folder, name, "pyvenv.cfg"))
-            )
+            inner[:] = sorted(name for name in inner if name not in _NOT_WALKED and not _is_venv(os.path.join(folder, name)))
             if depth >= DEEPEST and inner:
                 skipped.append(f"{escape(folder)} has folders deeper than {DEEPEST}, which were not looked into")
                 inner.clear()
             count += len(names) + len(inner)
             if count > MOST_ENTRIES:
-                skipped.append(
-                    f"{escape(path)} has more than {MOST_ENTRIES:,} files; the rest was not looked at. Name the folders that matter"
-                )
+                most = f"{MOST_ENTRIES:,} files"
+                skipped.append(f"{escape(path)} has more than {most}; the rest was not looked at. Name the folders that matter")
                 break
             for name in sorted(names):
                 if (_PROJECT.fullmatch(name) and not _EXAMPLE.match(name)) or name.endswith(".ipynb"):
                     yield os.path.join(folder, name)
+
+
+def _is_venv(path: str) -> bool:
+    return os.path.exists(os.path.join(path, "pyvenv.cfg"))
 
 
 def _look(path: str, made: Discovery, seen: set[tuple[int, int]]) -> None:
@@ -169,9 +231,8 @@ def _in_notebook(path: str) -> list[str]:
         owner = owner_of(match[0]) if match[0].startswith(_prefixes()) else None
         if owner:
             line = text.count("\n", 0, match.start()) + 1
-            lines.append(
-                f"{escape(path)}:{line} seems to hold a key of {owner.name}; notebooks are not edited, so take it out by hand"
-            )
+            where = f"{escape(path)}:{line}"
+            lines.append(f"{where} seems to hold a key of {owner.name}; notebooks are not edited, so take it out by hand")
     return lines[:20]
 
 

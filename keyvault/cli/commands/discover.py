@@ -20,9 +20,7 @@ from keyvault.discover.plan import Planned, plan
 @click.argument("paths", type=GIVEN, nargs=-1, metavar="[PATH]...")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--replace", is_flag=True, help="Give keys that exist the values found; the old ones stay in their history.")
-@click.option(
-    "--clean", is_flag=True, help="With --yes: also take the values out of the files; the originals are sealed first."
-)
+@click.option("--clean", is_flag=True, help="With --yes: take the values out of the files too; the originals are sealed first.")
 @click.option("--json", "as_json", is_flag=True, help="What was found as JSON; nothing is taken in.")
 @common
 @click.pass_obj
