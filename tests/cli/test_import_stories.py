@@ -1,5 +1,7 @@
 """A home folder full of keys in plain text becomes one without, and every program still gets its variable."""
 
+# ruff: noqa: E501 - samples are lines as they are
+
 from __future__ import annotations
 
 import json

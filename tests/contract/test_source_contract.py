@@ -4,6 +4,8 @@ The samples are as the tools' documentation has them; those of fish, R, llm, pas
 in tests/shells/test_real_sources.py.
 """
 
+# ruff: noqa: E501 - samples are lines as they are
+
 from __future__ import annotations
 
 import os

@@ -55,9 +55,9 @@ class Posix(Script):
     def decode(self, word: str) -> str:
         ours = re.fullmatch(r"""\"\$\(printf %b '([\w\\]*)_'\)\"""", word)
         if ours:
-            return _bytes(_ANSI.sub(lambda m: _octal(m[0]), ours[1]))
-        if word.startswith("~"):
-            raise NotLiteral("is a path")
+            return _bytes(re.sub(r"\\0([0-7]{3})", lambda match: _byte(int(match[1], 8) & 0xFF), ours[1]))
+        if word.startswith(("~", "=")) or ":~" in word or ":=" in word:
+            raise NotLiteral("the shell may expand")  # zsh looks for a program after =
         return "".join(_value(piece) for piece in pieces(_PIECE, _no_reference(word)))
 
     def here_document(self, line: str) -> str:
@@ -106,10 +106,6 @@ def _ansi(match: re.Match[str]) -> str:
     if match[5] == "c":
         raise NotLiteral("has an escape that only the shell can read")
     return _ANSI_LETTERS.get(match[5], match[5] if match[5] in "\\'\"?" else "\\" + match[5])
-
-
-def _octal(escape: str) -> str:
-    return _byte(int(escape[1:], 8) & 0xFF) if escape[1:].isdigit() else escape
 
 
 def _byte(number: int) -> str:

@@ -10,7 +10,7 @@ from keyvault.discover.sources.base import Source
 from keyvault.discover.text_file import TextFile
 
 _LINE = re.compile(r"(?P<lead>[ \t]*)(?P<statement>(?P<name>[A-Za-z_][\w.]*)[ \t]*=(?P<value>[^\r\n]*))")
-_PIECE = re.compile(r"""'(?P<single>(?:[^'\\]|\\.)*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<plain>[^'"\\]+)""")
+_PIECE = re.compile(r"""'(?P<single>(?:\\'|[^'])*+)'|"(?P<double>(?:\\"|[^"])*+)"|(?P<plain>[^'"\\]+)""")
 
 
 class Renviron(Source):
