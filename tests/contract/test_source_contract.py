@@ -8,6 +8,7 @@ in tests/shells/test_real_sources.py.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -305,7 +306,7 @@ class TestMcp(SourceContract):
 """
     expected = (("GITHUB_PERSONAL_ACCESS_TOKEN", B, 7, "", ""), ("REMOTE_TOKEN", A, 13, "", "remote"))
     cleaned = sample.replace(f'        "GITHUB_PERSONAL_ACCESS_TOKEN": "{B}",\n', "").replace(
-        f'"Authorization": "Bearer {A}" ', ""
+        f'"Authorization": "Bearer {A}"', ""
     )
 
     def test_what_refers_to_something_else_is_not_read(self) -> None:
@@ -425,6 +426,50 @@ class TestHuggingFaceToken(SourceContract):
 
     def test_what_refers_to_something_else_is_not_read(self) -> None:
         assert self.found("two words") == []
+
+
+class TestBitwarden(SourceContract):
+    kind, name = "bitwarden", "bitwarden_export_20261122.json"
+    sample = json.dumps(
+        {
+            "encrypted": False,
+            "folders": [{"id": "f1", "name": "APIs"}],
+            "items": [
+                {"id": "1", "folderId": "f1", "type": 1, "name": "OpenAI (work)", "notes": None, "favorite": False,
+                 "fields": [{"name": "GROQ_API_KEY", "value": B, "type": 1}], "login": {"uris": [{"match": None, "uri": "https://platform.openai.com"}],
+                 "username": "me", "password": "hunter2hunter2", "totp": None}, "collectionIds": None},
+                {"id": "2", "folderId": None, "type": 1, "name": "Mistral API key", "notes": None, "login": {"uris": [], "username": None,
+                 "password": A, "totp": None}},
+                {"id": "3", "folderId": None, "type": 2, "name": "a note", "notes": "hello there", "secureNote": {"type": 0}},
+            ],
+        },
+        indent=2,
+    )  # fmt: skip
+    expected = (("GROQ_API_KEY", B, 0, "openai", "work"), ("", A, 0, "mistral", ""))
+    cleaned = sample
+
+    def test_what_refers_to_something_else_is_not_read(self) -> None:
+        with pytest.raises(KeyvaultError, match="encrypted export"):
+            self.found('{"encrypted": true, "passwordProtected": true, "data": "x"}')
+
+
+class TestCsv(SourceContract):
+    kind, name = "csv", "export.csv"
+    sample = (
+        "folder,favorite,type,name,notes,fields,reprompt,login_uri,login_username,login_password,login_totp\n"
+        f"APIs,,login,OpenAI API key (work),,,0,https://platform.openai.com,me,{A},\n"
+        f',,login,shop,"two\nlines","GROQ_API_KEY: {B}",0,https://shop.invalid,me,hunter2hunter2,\n'
+        ",,note,plain,hello,,0,,,,\n"
+    )
+    expected = (("", A, 2, "openai", "work"), ("GROQ_API_KEY", B, 3, "", "shop"))
+    cleaned = sample
+    references = ",,login,my bank,,,0,https://bank.invalid,me,hunter2hunter2,\n"
+
+    def test_the_csv_of_1password_is_read(self) -> None:
+        (found,) = self.found(
+            f"Title,Url,Username,Password,OTPAuth,Favorite,Archived,Tags,Notes\nGroq API token,,me,{B},,false,false,,\n"
+        )
+        assert (found.value.reveal(), found.provider) == (B, "groq")
 
 
 def test_every_kind_of_text_source_has_its_contract_test() -> None:
