@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import struct
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +24,8 @@ from keyvault.discover.sources.bitwarden import taken
 AskHidden = Callable[[str], str]
 _LARGEST = 32 * 1024 * 1024
 _MOST_ENTRIES = 500
+# What pykeepass and its libraries raise for a damaged database; lxml's errors are SyntaxErrors.
+_BROKEN = (ValueError, LookupError, OSError, EOFError, AttributeError, TypeError, SyntaxError, zlib.error, struct.error)
 _KDBX = b"\x03\xd9\xa2\x9a"
 
 
@@ -36,6 +40,7 @@ def read_keepass(path: str, ask: AskHidden | None) -> Reading:
     """The keys in a KeePass database. Raises Locked, WrongSecret, InvalidInput."""
     try:
         import pykeepass
+        from construct import ConstructError
         from pykeepass.exceptions import CredentialsError, HeaderChecksumError, PayloadChecksumError
     except ImportError as exc:
         raise InvalidInput(
@@ -53,16 +58,7 @@ def read_keepass(path: str, ask: AskHidden | None) -> Reading:
         raise WrongSecret(
             f"the password does not open {escape(path)}", "databases with a key file are not read: export it as CSV"
         ) from exc
-    except (
-        HeaderChecksumError,
-        PayloadChecksumError,
-        ValueError,
-        KeyError,
-        OSError,
-        EOFError,
-        AttributeError,
-        TypeError,
-    ) as exc:
+    except (ConstructError, HeaderChecksumError, PayloadChecksumError, *_BROKEN) as exc:
         raise InvalidInput(f"{escape(path)} is damaged, or no KeePass database", "open it with KeePassXC") from exc
     items = []
     for entry in entries[:20_000]:
@@ -74,8 +70,6 @@ def read_keepass(path: str, ask: AskHidden | None) -> Reading:
 
 def _check_kdf(data: bytes) -> None:
     """Refuse key derivation that would take all memory or forever (KDBX 4: "Header Fields", KdfParameters)."""
-    import struct
-
     major = int.from_bytes(data[10:12], "little")
     if major < 4:
         return

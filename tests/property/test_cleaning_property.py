@@ -65,7 +65,7 @@ def test_every_other_line_stays(kind: str, data: st.DataObject) -> None:
     if kind in ("yaml", "toml"):
         chosen = list({one or "": one for one in chosen}.values())  # a name twice is an error there
     if kind == "shell":
-        chosen = [one for at, one in enumerate(chosen) if not (one == "echo \\")]
+        chosen = [one for one in chosen if one != "echo \\"]
     ending = data.draw(st.sampled_from(["\n", "\r\n"]))
     last = data.draw(st.sampled_from(["", ending]))
     text = ending.join(line if one is None else one for one in chosen) + last

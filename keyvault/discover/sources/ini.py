@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_LINE = re.compile(r"(?P<lead>[ \t]*)(?P<name>[^\s=:#;\[][^=\r\n]*?)[ \t]*=[ \t]*(?P<value>[^\r\n]*?)[ \t]*\r?\Z")
 _SECTION = re.compile(r"[ \t]*\[(?P<name>[^\]\r\n]*)\][ \t]*(?:[#;].*)?\r?\Z")
 
 
@@ -32,15 +31,15 @@ def settings_in(text: str) -> Iterator[Setting]:
     section, at = "", 0
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
-        heading, match = _SECTION.match(line), _LINE.match(line)
+        heading = _SECTION.match(line)
+        name, sign, value = line.partition("=")
         if heading:
             section = heading["name"].strip()
-        elif match and not line.lstrip().startswith(("#", ";")):
+        elif sign and name.strip() and name.lstrip()[0] not in "#;[:":
+            start, end = at + len(name) - len(name.lstrip()), at + len(line.rstrip())
             following = lines[number] if number < len(lines) else ""
-            goes_on = following[:1] in (" ", "\t") and following.strip() != "" and not _LINE.match(following)
-            yield Setting(
-                section, match["name"], match["value"], number, at + match.start("name"), at + match.end("value"), not goes_on
-            )
+            goes_on = following[:1] in (" ", "\t") and following.strip() != "" and "=" not in following
+            yield Setting(section, name.strip(), value.strip(), number, start, end, not goes_on)
         at += len(line) + 1
 
 
