@@ -89,6 +89,29 @@ def test_a_literal_that_is_read_is_what_the_shell_has(shell: str, programs: Prog
     assert understood == {name: has[name] for name in understood}
 
 
+BLOCKS = (
+    "if true; then\nLINE\nfi\n",
+    "if true\nthen # why\n# a comment\n\n  LINE\n  LINE\nelse\nLINE\nfi\n",
+    "for x in 1; do\nLINE\ndone\n",
+    "f() {\nLINE\n}\n",
+    "(\n\tLINE\n)\n",
+    "case x in\nx)\nLINE\n;;\nesac\n",
+    "true &&\nLINE\n",
+)
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash", "zsh"])
+def test_a_script_without_its_keys_is_still_a_script(shell: str, programs: Programs, tmp_path: os.PathLike[str]) -> None:
+    for block in BLOCKS:
+        text = block.replace("LINE", f"export NAME_API_KEY={KEY}")
+        source, file = sources.text_source("shell"), text_file.decode("x", text.encode())
+        found = source.read(file).found
+        assert len(found) == block.count("LINE")
+        script = write(f"{tmp_path}/script", source.without(text, [Gone(f, "openai/default") for f in found]))
+        assert KEY not in text_of(script)
+        run(programs[shell], script)
+
+
 @pytest.mark.parametrize("format_name", ["sh", "bash", "fish", "powershell", "cmd", "renviron", "dotenv"])
 def test_what_keyvault_exports_it_reads_back(format_name: str) -> None:
     kind = {"sh": "shell", "bash": "shell"}.get(format_name, format_name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from keyvault.discover.sources.base import Gone
 from keyvault.discover.sources.scripts import NotLiteral, Script, pieces
 from keyvault.formats import posix
 from keyvault.formats.lines import LineEditor
@@ -19,6 +20,7 @@ _NAMES = frozenset(
 _LONGEST_LINE = 4096  # that may begin a here-document
 _WORD = r"(?:'[^']*'|\$'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\\.|\$\{?\w+\}?|[^\s'\"\\;&|<>()`$#]|(?<=[^\s])#)+"
 _EXPORT = r"(?P<name_start>)(?:(?:export|typeset[ \t]+-g?x|declare[ \t]+-g?x)[ \t]+)?"
+_OPENS = re.compile(r"(?:\b(?:then|do|else)|[{()|]|&&)\Z")
 _PIECE = re.compile(
     r"'(?P<single>[^']*)'|\$'(?P<ansi>(?:[^'\\]|\\.)*)'|\"(?P<double>(?:[^\"\\]|\\.)*)\"|\\(?P<escaped>.)|(?P<plain>[^'\"\\$`*?\[]+)",
     re.DOTALL,
@@ -61,15 +63,20 @@ class Posix(Script):
         return "".join(_value(piece) for piece in pieces(_PIECE, _no_reference(word)))
 
     def here_document(self, line: str) -> str:
-        if "<<" not in line or len(line) > _LONGEST_LINE:
+        if "<<" not in line or "((" in line or len(line) > _LONGEST_LINE:
             return ""
         bare = re.sub(r"(?:^|[ \t])#.*", "", re.sub(r"'[^']*'|\"[^\"]*\"(?=[^<]*\Z)", "", line))
         found = re.search(r"(?<!<)<<-?[ \t]*(['\"]?)\\?([\w.-]+)\1", bare)
         found = found or re.search(r"(?<!<)<<-?[ \t]*(['\"])([\w.-]+)\1", line)
         return found[2] if found else ""
 
-    def within_block(self, comment: str) -> str:
-        return ": " + comment  # `if true; then # comment; fi` is a syntax error
+    def left_behind(self, text: str, item: Gone, start: int) -> str:
+        """A comment; and a statement that does nothing where the block may have no other: an empty one is a syntax error."""
+        line_start = text.rfind("\n", 0, start) + 1
+        before = next((one for one in reversed(text[:line_start].split("\n")) if one.strip() and one.strip()[0] != "#"), "")
+        opens = _OPENS.search(before.partition(" #")[0].rstrip())
+        made = super().left_behind(text, item, start)
+        return ": " + made if opens or start > line_start else made
 
 
 def _no_reference(word: str) -> str:

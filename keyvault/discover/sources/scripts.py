@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from keyvault.discover.found import Reading
 from keyvault.discover.judging import is_key, sounds_like_key
-from keyvault.discover.sources.base import Gone, Source
+from keyvault.discover.sources.base import Source
 from keyvault.discover.text_file import TextFile
 from keyvault.formats.lines import LineEditor
 
@@ -76,7 +76,7 @@ class Script(Source):
             return
         for match in self.mention.finditer(line):
             if sounds_like_key(match["name"]):
-                reading.skip(number, f"gives {match['name']} a value in a way that only the shell can read, and was skipped")
+                reading.skip(number, f"gives {match['name']} a value, but is not one plain assignment, and was skipped")
 
     def _starts(self, text: str) -> tuple[list[tuple[int, int]], bool]:
         """Number and place of each line that begins outside strings; and whether all strings were seen to end."""
@@ -102,16 +102,6 @@ class Script(Source):
     def here_document(self, line: str) -> str:
         """The word that ends a here-document which begins on this line, or an empty string."""
         return ""
-
-    def left_behind(self, text: str, item: Gone, start: int) -> str:
-        """The comment, and what a block needs besides."""
-        made = super().left_behind(text, item, start)
-        indented = text[text.rfind("\n", 0, start) + 1 : start]
-        return self.within_block(made) if indented else made
-
-    def within_block(self, comment: str) -> str:
-        """A comment where a block may have no other statement."""
-        return comment
 
 
 def pieces(pattern: re.Pattern[str], word: str) -> Iterator[re.Match[str]]:
