@@ -19,7 +19,8 @@ from keyvault.core.version import __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "Make a new vault."),
     "add": ("add", "Put a key in."),
-    "import": ("import_keys", "Take keys in from .env files."),
+    "import": ("import_keys", "Take keys in from files and other stores."),
+    "discover": ("discover", "Find keys that lie about in plain text."),
     "list": ("list_keys", "List keys."),
     "show": ("show", "All about one key, without its value."),
     "get": ("get", "Print or copy one value."),

@@ -147,6 +147,16 @@ def write_private(path: str, data: bytes, *, durable: bool = True) -> None:
             os.fsync(fd)
 
 
+def replace_own(path: str, data: bytes, mode: int) -> None:
+    """Put new content in place of a person's own file, atomically, with the mode that it had. Raises StoreFailed."""
+    with new_private_file(path) as fd:
+        _write_all(fd, data)
+        if POSIX:
+            os.fchmod(fd, mode)
+        os.fsync(fd)
+    sync_folder(os.path.dirname(path))
+
+
 def create_private(path: str, data: bytes, mode: int = 0o600) -> None:
     """Make a new, durable file; on failure it is gone again. Raises AlreadyExists, StoreFailed."""
     try:

@@ -112,6 +112,18 @@ def test_a_vendor_of_ones_own_is_printed_as_documented(home: VaultHome) -> None:
     assert len(everyone) == 81
 
 
+def test_what_import_and_discover_preview_has_the_documented_keys(home: VaultHome) -> None:
+    folder = os.path.join(home.folder, "work")
+    os.makedirs(folder)
+    with open(os.path.join(folder, ".env"), "w", encoding="utf-8") as file:
+        file.write("AWS_ACCESS_KEY_ID=AKIAQQQQQQQQQQQQQQQQ\nAWS_REGION=eu\nEMPTY=\n")
+    os.symlink(os.path.join(folder, ".env"), os.path.join(folder, ".env.local"))
+    for name, words in (("import", ["work/.env"]), ("discover", ["work"])):
+        printed = json.loads(home.run(name, *words, "--json").stdout)
+        assert shape(printed) == shape(documented()[f"{name} --json"])
+        assert "QQQQQQQQ" not in json.dumps(printed)
+
+
 def test_slots_with_and_without_a_kdf_have_the_documented_keys(home: VaultHome) -> None:
     slots = json.loads(home.run("slots", "list", "--json").stdout)["slots"]
     (example,) = documented()["slots list --json"]["slots"]
