@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-from contextlib import suppress
 from typing import NamedTuple
 
 from keyvault.core.errors import InvalidInput, KeyvaultError, UnsafeFile
@@ -102,16 +101,7 @@ def write(file: StartUpFile, data: bytes) -> None:
         os.makedirs(os.path.dirname(file.path), exist_ok=True)
     except OSError as exc:
         raise files.failure("create", os.path.dirname(file.path), exc) from exc
-    with files.new_private_file(file.path) as fd:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fd, view) :]
-        if files.POSIX:
-            with suppress(PermissionError):  # a group of which the user is no member any more
-                os.fchown(fd, -1, -1 if file.group is None else file.group)
-            os.fchmod(fd, 0o644 if file.mode is None else file.mode)
-        os.fsync(fd)
-    files.sync_folder(os.path.dirname(file.path))
+    files.replace_own(file.path, data, 0o644 if file.mode is None else file.mode, file.group)
 
 
 def remove(file: StartUpFile) -> None:

@@ -8,7 +8,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from keyvault.core.errors import AlreadyExists, KeyvaultError, NotFound, StoreFailed, UnsafeFile
 from keyvault.core.text import escape
@@ -147,11 +147,13 @@ def write_private(path: str, data: bytes, *, durable: bool = True) -> None:
             os.fsync(fd)
 
 
-def replace_own(path: str, data: bytes, mode: int) -> None:
-    """Put new content in place of a person's own file, atomically, with the mode that it had. Raises StoreFailed."""
+def replace_own(path: str, data: bytes, mode: int, group: int | None = None) -> None:
+    """Put new content in place of a person's own file, atomically, with the mode and group that it had. Raises StoreFailed."""
     with new_private_file(path) as fd:
         _write_all(fd, data)
         if POSIX:
+            with suppress(PermissionError):  # a group of which the user is no member any more
+                os.fchown(fd, -1, -1 if group is None else group)
             os.fchmod(fd, mode)
         os.fsync(fd)
     sync_folder(os.path.dirname(path))
