@@ -10,7 +10,7 @@ from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import KeyvaultError
 from keyvault.core.text import escape, mask
-from keyvault.discover import reading
+from keyvault.discover import reading, windows_variables
 from keyvault.discover.clean import Cleaning, carry_out, changed_since, held
 from keyvault.discover.clean import undo as put_back
 from keyvault.discover.found import Found
@@ -69,7 +69,10 @@ def clean(session: Session, vault: Vault, planned: Sequence[Planned], kind: str,
     originals = originals_of(session.settings, vault)
     there = held(vault, planned)
     files = dict.fromkeys(f.path for p in planned for f in p.places if (f.variable, f.value.reveal()) in there)
+    _clean_windows(session, there, planned, yes=yes)
     for path in files:
+        if path == windows_variables.PLACE:
+            continue
         try:
             cleaning = reading.cleaning_of(path, kind, there)
             if cleaning is None:
@@ -90,6 +93,15 @@ def clean(session: Session, vault: Vault, planned: Sequence[Planned], kind: str,
             )
         else:
             terminal.tip(f"cleaned {escape(path)}; keyvault import --undo FILE puts it back as it was")
+
+
+def _clean_windows(session: Session, there: dict[tuple[str, str], str], planned: Sequence[Planned], *, yes: bool) -> None:
+    """Offer to remove permanent variables of Windows. The vault has their values, so nothing else is put away."""
+    places = [f for p in planned for f in p.places if f.path == windows_variables.PLACE]
+    values = {f.variable: f.value.reveal() for f in places if (f.variable, f.value.reveal()) in there}
+    what = f"remove {', '.join(values)} from your permanent variables?"
+    if values and (yes or (session.someone_there and terminal.confirm(what))):
+        terminal.tip(f"removed {count(len(windows_variables.remove(values)), 'variable')}; programs that run keep theirs")
 
 
 def _show_changes(cleaning: Cleaning) -> None:

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import struct
-import sys
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -15,10 +14,10 @@ from typing import Any
 from keyvault.core import settings
 from keyvault.core.errors import InvalidInput, KeyvaultError, Locked, NotFound, Unreachable, WrongSecret
 from keyvault.core.text import escape
-from keyvault.discover import text_file
+from keyvault.discover import text_file, windows_variables
 from keyvault.discover.found import Reading
 from keyvault.discover.items import Item, take_item, whose
-from keyvault.discover.judging import is_key, sounds_like_key
+from keyvault.discover.judging import sounds_like_key
 from keyvault.discover.sources.bitwarden import taken
 
 AskHidden = Callable[[str], str]
@@ -214,21 +213,6 @@ def read_keyring(name: str, ask: AskHidden | None) -> Reading:
     return reading
 
 
-def read_windows() -> Reading:
-    """The user's permanent variables on Windows, HKCU\\Environment. Raises NotFound elsewhere."""
-    if sys.platform != "win32":
-        raise NotFound("permanent variables are a thing of Windows", "name a file")
-    import winreg
-
-    reading = Reading("windows:HKCU\\Environment")
-    with winreg.OpenKey(winreg.HKEY_CURRENT_USER, "Environment") as key:
-        for index in range(winreg.QueryInfoKey(key)[1]):
-            name, value, kind = winreg.EnumValue(key, index)
-            if kind == winreg.REG_SZ and isinstance(value, str) and is_key(name, value):
-                reading.add(name, value, 0)
-    return reading
-
-
 def read(kind: str, name: str, ask: AskHidden | None) -> Reading:
     """A store by its kind. Raises KeyvaultError."""
     if kind == "keepass":
@@ -240,5 +224,5 @@ def read(kind: str, name: str, ask: AskHidden | None) -> Reading:
     if kind == "keyring":
         return read_keyring(name, ask)
     if kind == "windows":
-        return read_windows()
+        return windows_variables.read()
     raise KeyvaultError("no such kind of source")
