@@ -77,7 +77,11 @@ def test_every_other_line_stays(kind: str, data: st.DataObject) -> None:
         assert len(found) == sum(one is None for one in chosen)
     after = source.without(text, [Gone(f, "x/y") for f in found])
     numbers = {f.line for f in found}
-    lines = [one if number not in numbers else left for number, one in enumerate([line if c is None else c for c in chosen], 1)]
+    originals = [line if one is None else one for one in chosen]
+    lines = [one if number not in numbers else left for number, one in enumerate(originals, 1)]
+    for number in numbers if kind == "shell" else ():  # a block must keep a statement
+        before = [one for one in originals[: number - 1] if one.strip() and not one.startswith("#")]
+        lines[number - 1] = f": {left}" if before[-1:] == ["if true; then"] else left
     kept = [one for one in lines if one is not None]
     if kept and lines[-1] is not None:
         assert after == ending.join(kept) + last
