@@ -21,7 +21,6 @@ KINDS: dict[str, tuple[list[str], str, str | None]] = {
             "if true; then",
             "  :",
             "fi",
-            "echo \\",
             "\tx=1",
             "umask 022; cd",
             "[ -f ~/x ] && . ~/x",
@@ -64,8 +63,6 @@ def test_every_other_line_stays(kind: str, data: st.DataObject) -> None:
     chosen = data.draw(st.lists(st.sampled_from([*others, *[None] * 3]), min_size=1, max_size=12))
     if kind in ("yaml", "toml"):
         chosen = list({one or "": one for one in chosen}.values())  # a name twice is an error there
-    if kind == "shell":
-        chosen = [one for one in chosen if one != "echo \\"]
     ending = data.draw(st.sampled_from(["\n", "\r\n"]))
     last = data.draw(st.sampled_from(["", ending]))
     text = ending.join(line if one is None else one for one in chosen) + last
