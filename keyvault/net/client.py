@@ -83,9 +83,10 @@ class Answer(NamedTuple):
 
 
 class NoAnswer(NamedTuple):
-    """Nothing came back: why, for people. It never holds what was sent."""
+    """Nothing came back: why, for people. It never holds what was sent. `sent`: the request may have arrived all the same."""
 
     reason: str
+    sent: bool = True
 
 
 class Client:
@@ -110,15 +111,18 @@ class Client:
         except (ValueError, httpx.InvalidURL) as exc:
             raise InvalidInput("HTTPS_PROXY, HTTP_PROXY or ALL_PROXY holds no proxy's URL", "write http://HOST:PORT") from exc
 
-    async def send(self, request: Request) -> Answer | NoAnswer:
-        """One answer. Connection errors and 5xx are tried again, with growing pauses; nothing else is."""
+    async def send(self, request: Request, attempts: int = ATTEMPTS) -> Answer | NoAnswer:
+        """One answer. Connection errors and 5xx are tried again, with growing pauses; nothing else is.
+
+        What must not be done twice is sent with `attempts` = 1.
+        """
         if reason := unsendable(request):
-            return NoAnswer(reason)
-        for attempt in range(1, ATTEMPTS + 1):
+            return NoAnswer(reason, sent=False)
+        for attempt in range(1, attempts + 1):
             async with self._turns:
                 result, again = await self._try(request)
             asked = result.retry_after if isinstance(result, Answer) else None
-            if not again or attempt == ATTEMPTS or (asked or 0) > _LONGEST_WAIT:
+            if not again or attempt == attempts or (asked or 0) > _LONGEST_WAIT:
                 break
             pause = 0.3 * 2**attempt * random.uniform(0.8, 1.2)  # noqa: S311 - spreads the load, hides nothing
             await asyncio.sleep(max(pause, asked or 0))
@@ -135,7 +139,7 @@ class Client:
         except httpx.ConnectError as exc:
             return _not_connected(exc)
         except httpx.ProxyError:
-            return NoAnswer("the proxy did not let it through; see HTTPS_PROXY"), False
+            return NoAnswer("the proxy did not let it through; see HTTPS_PROXY", sent=False), False
         except (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError):
             return NoAnswer("the connection broke off"), True
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, zlib.error):  # the middle two: an odd redirect
@@ -222,16 +226,16 @@ def _not_connected(exc: httpx.ConnectError) -> tuple[NoAnswer, bool]:
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return NoAnswer(
-                f"the server's certificate is not to be trusted ({cause.verify_message or 'unknown reason'})"
+                f"the server's certificate is not to be trusted ({cause.verify_message or 'unknown reason'})", sent=False
             ), False
         if isinstance(cause, ssl.SSLError):
-            return NoAnswer("no secure connection could be made; is a proxy or firewall in between?"), False
+            return NoAnswer("no secure connection could be made; is a proxy or firewall in between?", sent=False), False
         if isinstance(cause, socket.gaierror):
-            return NoAnswer("the name could not be looked up; is there a network, and a name server?"), True
+            return NoAnswer("the name could not be looked up; is there a network, and a name server?", sent=False), True
         if isinstance(cause, ConnectionRefusedError):
-            return NoAnswer("the connection was refused"), True
+            return NoAnswer("the connection was refused", sent=False), True
         cause = cause.__cause__ or cause.__context__
-    return NoAnswer("no connection could be made"), True
+    return NoAnswer("no connection could be made", sent=False), True
 
 
 def _check_proxies() -> None:
