@@ -283,6 +283,10 @@ class SendGrid(Vendor):
 
     host = "api.sendgrid.com"
 
+    def __init__(self, net: Internet) -> None:
+        super().__init__(net)
+        net.hosts["api.eu.sendgrid.com"] = lambda _: as_json(401, {"errors": [{"message": "authorization required"}]})
+
     def make(self, name: str, scopes: list[str]) -> Key:
         key_id = secrets.token_hex(11)
         key = Key(key_id, f"SG.{key_id}.{secrets.token_hex(21)}0", name, facts={"scopes": scopes})

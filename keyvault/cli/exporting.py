@@ -69,6 +69,7 @@ def _run(session: Session, request: Request, form: Format, *, piped: bool) -> in
     resolved = resolve(vault, selection)
     for warning in (*resolved.warnings, *resolved.missing):
         terminal.warn(warning)
+    session.remind(vault, resolved.keys)
     if request.output and resolved.missing:
         raise NotFound("the project needs keys that are not there, so nothing was written", "keyvault project check lists them")
     if request.output:

@@ -120,7 +120,7 @@ def turn_back(vault: Vault, key: ApiKey, at: int) -> None:
 
 def again_by_hand(vault: Vault, key: ApiKey, at: int) -> None:
     """The vendor's answer was lost with the value in it: go on as one whose new value a person brings. Raises Overtaken."""
-    move(vault, key, rotating.BEGUN, at, scheme="manual", old_id="")
+    move(vault, key, rotating.BEGUN, at, scheme="manual", old_id="", grace=0)
 
 
 def close(vault: Vault, key: ApiKey, outcome: str, at: int, *, drop_new: bool = False, healed: bool = False) -> None:

@@ -54,7 +54,12 @@ class ByData:
         if listing is None:
             return job.old_id
         entries = self._entries(job, listing)
-        if job.old_id and any(at(entry, listing.id) == job.old_id for entry in entries):
+        known = (
+            entries
+            if listing is self._api.listing or not self._api.listing
+            else entries + self._entries(job, self._api.listing)
+        )
+        if job.old_id and any(at(entry, listing.id) == job.old_id for entry in known):
             return job.old_id
         value = job.old.value.reveal()
         found_ids = [str(at(entry, listing.id)) for entry in entries if listing.hint and _fits(at(entry, listing.hint), value)]
@@ -155,7 +160,7 @@ class ByData:
         text = json.dumps(_fill_all(content, values)) if content is not None else ""
         if text:
             filled["Content-Type"] = "application/json"
-        return Request(call.method, _url(_place(call.url, job), values), filled, text)
+        return Request(call.method, _url(_checked_address(call.url, job), values), filled, text)
 
 
 def _first(told: Any, paths: tuple[str, ...]) -> str:
@@ -164,16 +169,15 @@ def _first(told: Any, paths: tuple[str, ...]) -> str:
     return str(found[0]) if found else ""
 
 
-def _place(url: str, job: Job) -> str:
-    """The address, at the base URL of a key that has one of its own. Raises Refused where that is not the vendor's."""
-    subject = Subject(job.old.ref, job.provider, job.old.value, job.old.fields, job.old.base_url)
-    places = [url] if url.startswith("{") else requests.places(subject, (url,))
-    if not places:
-        raise Refused(
-            f"{job.old.ref} is for another address than {job.provider.name}'s own",
-            "rotate it with --manual, or take its base URL",
-        )
-    return places[0]
+def _checked_address(url: str, job: Job) -> str:
+    """The address, unless the key is for a relay or a server of its own: that one gets no administrator's key, and the vendor
+    gets no key that is not its own. Raises Refused.
+    """
+    for key in (job.old, job.by):
+        subject = Subject(key.ref, job.provider, key.value, key.fields, key.base_url)
+        if not (url.startswith("{") or requests.is_declared(subject)):
+            raise Refused(f"{key.ref} is for another address than {job.provider.name}'s own", "rotate it with --manual")
+    return url
 
 
 def _url(template: str, values: Mapping[str, str]) -> str:
