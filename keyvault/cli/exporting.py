@@ -109,10 +109,14 @@ def _register(vault: Vault, path: str, form: Format, resolved: Resolved) -> None
     holding = [(key, set(vault.values(key).values())) for key in resolved.keys]
     pairs = [(key, name) for name, value in resolved.variables for key, values in holding if value in values]
     new = [(key, name) for key, name in pairs if (form.name, path, name) not in key.places]
-    if new:
+    if not new:
+        return
+    try:
         with vault.transaction("place") as tx:
             for key, name in new:
                 changes.register_place(tx, key.ref, form.name, path, name)
+    except KeyvaultError as exc:  # a vault that cannot be written to must not keep anybody from their file
+        terminal.tip(f"rotate will not know of {path}: {exc.message}")
 
 
 def _write_file(vault: Vault, request: Request, form: Format, resolved: Resolved) -> None:

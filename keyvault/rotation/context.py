@@ -20,7 +20,7 @@ from keyvault.vault.keys import VALUE_FIELD, ApiKey
 from keyvault.vault.rotating import Rotation
 from keyvault.vault.vault import Vault
 
-CLOSED, WAITING, STUCK = "closed", "waiting", "stuck"
+CLOSED, WAITING, STUCK, UNANSWERED = "closed", "waiting", "stuck", "unanswered"
 DEAD = (verdict.INVALID, verdict.DISABLED, verdict.REFUSED)
 _RIGHT = (verdict.NO_CREDIT,)  # the value is right, whatever else is wrong
 _PAUSES = (0.5, 1, 2, 4, 8, 8, 8)  # seconds between looks, up to what the vendor is known to need
@@ -64,7 +64,7 @@ class Options(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Where a rotation stands: CLOSED, WAITING for its time, or STUCK until a person does something. Texts are for people."""
+    """Where a rotation stands: CLOSED, WAITING for its time, STUCK until a person acts, or UNANSWERED. Texts are for people."""
 
     ref: str
     state: str
@@ -158,9 +158,11 @@ class Context:
         last = key.rotations[-1].outcome if key.rotations else "no rotation is under way"
         return Outcome(key.ref, CLOSED, "", last)
 
-    def stuck(self, key: ApiKey, why: str, then: str = "") -> Outcome:
+    def stuck(self, key: ApiKey, why: str, then: str = "", heard: Heard | None = None) -> Outcome:
+        """It cannot go on: `why`, and what to do. `heard`: because of this."""
         step = key.rotation.step if key.rotation else ""
-        return Outcome(key.ref, STUCK, step, why, then or f"keyvault rotate --resume {key.ref}")
+        state = UNANSWERED if heard and heard.verdict == verdict.UNREACHABLE else STUCK
+        return Outcome(key.ref, state, step, why, then or f"keyvault rotate --resume {key.ref}")
 
     def waits_for_person(self, key: ApiKey, rotation: Rotation, why: str) -> Outcome:
         return Outcome(key.ref, STUCK, rotation.step, why, f"then: keyvault rotate --resume {key.ref}")

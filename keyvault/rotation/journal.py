@@ -20,7 +20,7 @@ class Overtaken(KeyvaultError):
 
 def begin(vault: Vault, ref: str, scheme: str, at: int, *, admin: str = "", grace: int = 0, leaked: bool = False) -> ApiKey:
     """Note that a key is being replaced. Raises NotFound, AlreadyExists where one rotation is under way."""
-    with vault.transaction("rotate: begun") as tx:
+    with vault.transaction("rotate-begun") as tx:
         key = tx.get(str(parse_ref(ref)))
         not_rotating(key)
         rotation = Rotation(
@@ -44,14 +44,14 @@ def begin(vault: Vault, ref: str, scheme: str, at: int, *, admin: str = "", grac
 
 def move(vault: Vault, key: ApiKey, step: str, at: int, **changes: Any) -> None:
     """Go to the next step, with what was learned. Raises Overtaken."""
-    with vault.transaction(f"rotate: {step}") as tx:
+    with vault.transaction(f"rotate-{step}") as tx:
         present, rotation = _same(tx, key)
         _put(tx, present._replace(rotation=rotation._replace(step=step, at=at, **changes)))
 
 
 def keep(vault: Vault, key: ApiKey, values: dict[str, str], new_id: str, expires: int | None, at: int) -> None:
     """Seal the new value and note the vendor's id of it, in one commit; the current value stays. Raises Overtaken."""
-    with vault.transaction("rotate: pending") as tx:
+    with vault.transaction("rotate-pending") as tx:
         present, rotation = _same(tx, key)
         version = tx.add_value(key.id, values, at)
         rotation = rotation._replace(step=rotating.PENDING, at=at, new=version.id, new_id=new_id, new_expires=expires)
@@ -62,7 +62,7 @@ def promote(vault: Vault, key: ApiKey, at: int, checked: Checked | None) -> None
     """The new value becomes the current one. Raises Overtaken, AlreadyExists if the old one is not current any more."""
     from keyvault.core import clock
 
-    with vault.transaction("rotate: promoted") as tx:
+    with vault.transaction("rotate-promoted") as tx:
         present, rotation = _same(tx, key)
         if present.current != rotation.old:
             raise AlreadyExists(f"{key.ref} has got another value meanwhile", f"keyvault rotate --abort {key.ref}")
@@ -86,7 +86,7 @@ def turn_back(vault: Vault, key: ApiKey, at: int) -> None:
     """The old value becomes current again, and the new one is the one to retire, in one commit. Raises Overtaken."""
     from keyvault.core import clock
 
-    with vault.transaction("rotate: rolled back") as tx:
+    with vault.transaction("rotate-rolled-back") as tx:
         present, rotation = _same(tx, key)
         boot, up = clock.uptime()
         swapped = rotation._replace(
@@ -125,7 +125,7 @@ def again_by_hand(vault: Vault, key: ApiKey, at: int) -> None:
 
 def close(vault: Vault, key: ApiKey, outcome: str, at: int, *, drop_new: bool = False, healed: bool = False) -> None:
     """Nothing is under way any more. `drop_new` erases the pending value; `healed`: what leaked is dead. Raises Overtaken."""
-    with vault.transaction(f"rotate: {outcome}") as tx:
+    with vault.transaction(f"rotate-{outcome.replace(chr(32), chr(45))}") as tx:
         present, rotation = _same(tx, key)
         versions = present.versions
         if drop_new and rotation.new:

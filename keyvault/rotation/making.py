@@ -84,7 +84,7 @@ class Making:
         heard = self._on.ask(key, rotation.old)
         if scheme.makes == ROLL and not (works(heard)):
             if heard.verdict not in DEAD:
-                return self._on.stuck(key, f"nobody can say whether the old value still works ({heard.reason})")
+                return self._on.stuck(key, f"nobody can say whether the old value still works ({heard.reason})", heard=heard)
             if job.by.ref != key.ref:
                 return None  # another key may give this one a value once more
             self._on.hands.warn(
@@ -120,6 +120,7 @@ class Making:
             key,
             f"the new value does not work yet ({heard.verdict}: {heard.reason}); the old one stays in use",
             f"keyvault rotate --resume {key.ref} checks again, --abort {key.ref} gives up",
+            heard,
         )
 
     def checked(self, key: ApiKey, rotation: Rotation) -> Outcome | None:

@@ -62,7 +62,7 @@ class Retiring:
         heard = self._on.ask(key, rotation.new)
         if not (works(heard) or self._on.go_on_unchecked(key, heard)):
             why = f"the new value is not known to work ({heard.verdict}: {heard.reason}), so the old one stays"
-            return self._on.stuck(key, why, f"keyvault rotate --rollback {key.ref} puts the old one back")
+            return self._on.stuck(key, why, f"keyvault rotate --rollback {key.ref} puts the old one back", heard)
         if (left := propagate.still_old(key.places, self._on.exchanges(key, rotation))) and not rotation.leaked:
             question = f"the old value is still in {', '.join(left)}. Revoke it all the same?"
             if not (self._on.options.insist or self._on.hands.agree(question, grave=False)):
@@ -126,7 +126,7 @@ class Retiring:
                 "the vendor said that the old value is revoked, and it still works",
                 f"some vendors take minutes: keyvault rotate --resume {key.ref} looks again; revoke it by hand if it stays so",
             )
-        return self._on.stuck(key, f"whether the old value is dead is not known ({heard.verdict}: {heard.reason})")
+        return self._on.stuck(key, f"whether the old value is dead is not known ({heard.verdict}: {heard.reason})", heard=heard)
 
 
 def grace_left(rotation: Rotation, now: int, up: tuple[str, int]) -> int | None:

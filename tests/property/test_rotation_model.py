@@ -225,7 +225,7 @@ class Rotating(RuleBasedStateMachine):
 
     @invariant()
     def the_current_value_works(self) -> None:
-        key, values = self.vault.open_key(REF)
+        _, values = self.vault.open_key(REF)
         assert self.vendor.alive(values[""])
         self.seen.add(values[""])
 

@@ -15,7 +15,7 @@ from keyvault.core.errors import InvalidInput, KeyvaultError
 from keyvault.core.refs import parse_ref
 from keyvault.core.text import escape
 from keyvault.rotation import hooks, journal, plan, schedule
-from keyvault.rotation.context import CLOSED, STUCK, Options, Outcome
+from keyvault.rotation.context import CLOSED, STUCK, UNANSWERED, Options, Outcome
 from keyvault.rotation.plan import Planned
 from keyvault.rotation.workflow import Workflow
 from keyvault.vault.keys import ApiKey
@@ -166,7 +166,9 @@ def _told(outcomes: list[Outcome]) -> int:
         else:
             terminal.say(escape(f"{outcome.ref}: {outcome.why}"))
             terminal.say(escape(f"  {outcome.then}"))
-    return exits.FINDINGS if any(o.state == STUCK for o in outcomes) else exits.DONE
+    if any(outcome.state == STUCK for outcome in outcomes):
+        return exits.FINDINGS
+    return exits.UNREACHABLE if any(outcome.state == UNANSWERED for outcome in outcomes) else exits.DONE
 
 
 def _worst(outcomes: list[Outcome | KeyvaultError]) -> int:

@@ -72,7 +72,10 @@ def test_schedules_are_what_their_readers_take() -> None:
 
 def test_hooks_get_the_value_on_their_input_and_nothing_in_their_arguments(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    script = "import os,sys; open(sys.argv[1],'w').write(sys.stdin.read()+' '+os.environ['KEYVAULT_ROTATED_REF']+' '+' '.join(sys.argv[2:]))"
+    script = (
+        "import os,sys; told = [sys.stdin.read(), os.environ['KEYVAULT_ROTATED_REF'], *sys.argv[2:]];"
+        "open(sys.argv[1], 'w').write(' '.join(told))"
+    )
     hooks = (
         (sys.executable, "-c", script, str(out), "$(date)"),
         ("/no/such/program",),
@@ -80,7 +83,7 @@ def test_hooks_get_the_value_on_their_input_and_nothing_in_their_arguments(tmp_p
     )
     failed = run_hooks(hooks, KEY, Secret("the value"))
     assert out.read_text() == "the value a/default $(date)"
-    assert [line.rpartition(" ")[0] for line in failed][0] == "the hook /no/such/program could not be run:"
+    assert failed[0].rpartition(" ")[0] == "the hook /no/such/program could not be run:"
     assert failed[1].endswith("failed with status 3")
     assert "the value" not in "".join(failed)
 
