@@ -60,6 +60,12 @@ class AtTheTerminal:
             raise InvalidInput(f"{doubt}", f"keyvault rotate --resume {ref} asks again; --insist takes it as it is")
         return value
 
+    def new_part(self, ref: str, field: str) -> str:
+        """Ask for a further secret part, such as the second half of a pair."""
+        if not self._session.someone_there:
+            return ""
+        return terminal.ask_hidden(f"new {field} of {ref} (hidden, empty keeps the present one): ")
+
     def revoked_by_hand(self, provider: Provider | None, ref: str) -> bool:
         """Show the page and ask."""
         if not self._session.someone_there:

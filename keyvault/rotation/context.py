@@ -41,6 +41,10 @@ class Hands(Protocol):
         """The new value, made by hand. Raises Locked where nobody can be asked."""
         ...
 
+    def new_part(self, ref: str, field: str) -> str:
+        """The new value of a further secret part; empty to keep the present one, and where nobody can be asked."""
+        ...
+
     def revoked_by_hand(self, provider: Provider | None, ref: str) -> bool:
         """Whether the person says that the old key is gone at the vendor. False where nobody can be asked."""
         ...

@@ -49,6 +49,14 @@ def move(vault: Vault, key: ApiKey, step: str, at: int, **changes: Any) -> None:
         _put(tx, present._replace(rotation=rotation._replace(step=step, at=at, **changes)))
 
 
+def amend(vault: Vault, key: ApiKey, at: int, *, admin: str = "", leaked: bool = False) -> None:
+    """Say more of a rotation under way: another key that may do it, or that the old value leaked. Raises Overtaken."""
+    with vault.transaction("rotate-amended") as tx:
+        present, rotation = _same(tx, key)
+        rotation = rotation._replace(admin=admin or rotation.admin, leaked=leaked or rotation.leaked)
+        _put(tx, present._replace(rotation=rotation, manager=admin or present.manager))
+
+
 def keep(vault: Vault, key: ApiKey, values: dict[str, str], new_id: str, expires: int | None, at: int) -> None:
     """Seal the new value and note the vendor's id of it, in one commit; the current value stays. Raises Overtaken."""
     with vault.transaction("rotate-pending") as tx:
@@ -134,7 +142,8 @@ def close(vault: Vault, key: ApiKey, outcome: str, at: int, *, drop_new: bool = 
                     tx.drop_value(version)
             versions = tuple(v._replace(blob="", fingerprint="") if v.id == rotation.new else v for v in versions)
         ended = (*present.rotations, Ended(rotation.began, at, outcome, rotation.scheme))[-MOST_ENDED:]
-        leaked = None if healed else present.leaked
+        before = present.leaked is not None and present.leaked <= (rotation.promoted or at)
+        leaked = None if healed and before else present.leaked
         _put(tx, present._replace(versions=versions, rotation=None, rotations=ended, leaked=leaked))
 
 

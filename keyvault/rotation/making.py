@@ -46,7 +46,9 @@ class Making:
             raise AlreadyExists(
                 f"{key.ref} has had this value before", "make a new one at the vendor; the rotation goes on then"
             )
-        journal.keep(self._on.vault, key, {**old, VALUE_FIELD: value}, "", None, clock.now())
+        parts = {field: self._on.hands.new_part(key.ref, field) for field, secret in key.fields.items() if secret}
+        values = old | {field: part for field, part in parts.items() if part} | {VALUE_FIELD: value}
+        journal.keep(self._on.vault, key, values, "", None, clock.now())
 
     def creating(self, key: ApiKey, rotation: Rotation) -> Outcome | None:
         scheme, job = self._on.scheme(key, rotation), self._on.job(key, rotation)
@@ -126,6 +128,8 @@ class Making:
     def checked(self, key: ApiKey, rotation: Rotation) -> Outcome | None:
         journal.promote(self._on.vault, key, clock.now(), self._heard)
         self._on.hands.tell(f"{key.ref} has its new value")
+        if key.expires and rotation.new_expires is None:
+            self._on.hands.warn(f"when the new value ends is not known: keyvault edit {key.ref} --expires DATE")
         return None
 
     def aborting(self, key: ApiKey, rotation: Rotation) -> Outcome | None:

@@ -77,6 +77,11 @@ class Workflow:
                         f"{key.ref} still has its old value", f"keyvault rotate --abort {key.ref} ends the rotation"
                     )
                 raise AlreadyExists(f"the old value of {key.ref} was revoked", f"keyvault rotate --resume {key.ref}")
+            if rotation.step == rotating.REVOKING and not self._on.options.insist:
+                raise KeyvaultError(
+                    f"the vendor has been asked to revoke the old value of {key.ref}, and may yet do it",
+                    f"keyvault rotate --resume {key.ref}; --insist puts it back while it works",
+                )
             heard = self._on.ask(key, rotation.old)
             if not works(heard):
                 raise KeyvaultError(

@@ -158,6 +158,26 @@ def test_an_answer_that_is_late_is_still_an_answer(home: VaultHome, vendor: Open
     assert len(vendor.alive) == 4
 
 
+def test_a_leak_in_the_middle_of_the_grace_ends_it(home: VaultHome, vendor: OpenRouter, net: Internet) -> None:
+    home.run("rotate", "--resume", "openrouter", env=net.environment(), code=3)
+    home.run("rotate", "openrouter", env=net.environment())
+    home.run("rotate", "--resume", "--leaked", "openrouter", env=net.environment())
+    assert step(home) is None
+    assert vendor.by_value(OLD) is None
+
+
+def test_the_second_half_of_a_pair_is_asked_for_too(home: VaultHome, net: Internet) -> None:
+    half = write(os.path.join(home.folder, "half"), "old half")
+    home.run("add", "acme", "--env", "ACME_ID", "--secret-field", f"secret=file:{half}", "--stdin", stdin=b"old id")
+    terminal = Terminal(home, "rotate", "acme", "--insist", "--grace", "0")
+    terminal.answer("new key for acme/default (hidden): ", "new id")
+    terminal.answer("new secret of acme/default (hidden, empty keeps the present one): ", "new half")
+    terminal.answer("is the old value of acme/default revoked there? [y/N] ", "y")
+    assert "nobody can say whether the old value of acme/default is dead" in terminal.end()
+    assert value(home, "acme") == "new id"
+    assert home.run("get", "acme", "--field", "secret", "--reveal").stdout == b"new half"
+
+
 def test_files_that_hold_the_key_get_the_new_value(home: VaultHome, vendor: OpenRouter, net: Internet, tmp_path: Path) -> None:
     dotenv = str(tmp_path / "project.env")
     write(dotenv, "# mine\nOTHER=1\n")

@@ -92,6 +92,9 @@ class Nobody:
     def new_value(self, provider: object, ref: str) -> str:
         raise AssertionError
 
+    def new_part(self, ref: str, field: str) -> str:
+        raise AssertionError
+
     def revoked_by_hand(self, provider: object, ref: str) -> bool:
         return False
 

@@ -11,7 +11,7 @@ from keyvault.cli.app import common
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core import clock
-from keyvault.core.errors import InvalidInput, KeyvaultError
+from keyvault.core.errors import InvalidInput, KeyvaultError, NotFound
 from keyvault.core.refs import parse_ref
 from keyvault.core.text import escape
 from keyvault.rotation import hooks, journal, plan, schedule
@@ -28,7 +28,7 @@ GRACE = "24h"
 @click.command()
 @click.argument("refs", type=GIVEN, nargs=-1, metavar="[REF]...")
 @click.option("--due", is_flag=True, help="All keys that are due, most urgent first, after showing the plan.")
-@click.option("--leaked", is_flag=True, help="The key has leaked: no grace. With --due: only keys that have leaked.")
+@click.option("--leaked", is_flag=True, help="The key has leaked: no grace, also with --resume. With --due: only such keys.")
 @click.option("--status", is_flag=True, help="Show what is under way and what is due.")
 @click.option("--resume", is_flag=True, help="Go on with what is under way: the keys named, or all.")
 @click.option("--abort", is_flag=True, help="Give up a rotation whose new value is not in use yet.")
@@ -72,12 +72,16 @@ def command(session: Session, /, refs: tuple[str, ...], **said: Any) -> int:
             raise InvalidInput("no key was named", f"keyvault rotate --{chosen[0]} REF")
         flows = [Workflow(vault, key.ref, hands, options) for key in keys]
         return _told([flow.abort() if said["abort"] else flow.rollback() for flow in flows])
+    said["named"] = bool(refs)
     return _rotate(session, vault, _wanted(keys, said), hands, options, said)
 
 
 def _wanted(keys: list[ApiKey], said: dict[str, Any]) -> list[ApiKey]:
     """The keys that are meant: those under way, those that are due, or those that were named."""
     if said["resume"]:
+        idle = [key for key in keys if not key.rotation]
+        if idle and said["named"]:
+            raise NotFound(f"no rotation of {idle[0].ref} is under way", f"keyvault rotate {idle[0].ref} begins one")
         return [key for key in keys if key.rotation]
     return plan.due(keys, clock.now(), leaked_only=said["leaked"]) if said["due"] else keys
 
@@ -149,6 +153,14 @@ def _one(
         )
     elif not (said["resume"] or said["due"]):
         raise InvalidInput(f"{key.ref} is being rotated (step: {one.step})", f"keyvault rotate --resume {key.ref}")
+    elif said["admin"] or (said["leaked"] and said["resume"]):
+        journal.amend(
+            vault,
+            key,
+            clock.now(),
+            admin=vault.get(str(parse_ref(said["admin"]))).ref if said["admin"] else "",
+            leaked=said["leaked"],
+        )
     return Workflow(vault, key.ref, hands, options).run()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keyvault.providers.schema import Provider
 from keyvault.rotation.schemes.aws import Aws
-from keyvault.rotation.schemes.base import MANUAL, Scheme
+from keyvault.rotation.schemes.base import Scheme
 from keyvault.rotation.schemes.by_data import ByData
 
 _OF_THEIR_OWN = {"aws": Aws}
@@ -16,8 +16,3 @@ def scheme_for(provider: Provider | None, value: str = "", *, by_hand: bool = Fa
     if own:
         return own()
     return ByData(provider, value, by_hand=by_hand)
-
-
-def is_manual(scheme: Scheme) -> bool:
-    """A person brings the new value."""
-    return scheme.makes == MANUAL
