@@ -1,4 +1,4 @@
-"""The entry point. `env` as a shell calls it is answered without importing click, which would double its cost."""
+"""The entry point. `env` and `hook` as a shell calls them are answered without importing click, which would double its cost."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ def _run(words: list[str]) -> int:
 
         if (request := quick.parse_env(words[1:])) is not None:
             return quick.env(*request)
+    if words[:1] == ["hook"]:
+        from keyvault.cli import quick
+
+        if (asked := quick.parse_hook(words[1:])) is not None:
+            return quick.hook(*asked)
     from keyvault.cli import app
 
     return app.run(words)

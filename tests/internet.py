@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
+import struct
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -31,7 +33,7 @@ class Reply(NamedTuple):
 
     status: int
     body: str | bytes = ""
-    headers: dict[str, str] = {}
+    headers: Mapping[str, str] = {}
 
 
 Answerer = Callable[[Asked], Reply]
@@ -50,6 +52,7 @@ class Internet:
         self.raw: dict[str, Raw] = {}
         self.asked: list[Asked] = []
         self.connects: list[str] = []
+        self.connect_heads: list[str] = []
         self.refuse_connect: set[str] = set()
         self.authority = trustme.CA()
         self.ca_file = folder / "authority.pem"
@@ -92,10 +95,10 @@ class Internet:
             server = await asyncio.start_server(self._proxy, "127.0.0.1", 0)
             self._servers = [server]
             self.port: int = server.sockets[0].getsockname()[1]
-            self._ready.set()
 
         self._loop.set_exception_handler(lambda *_: None)  # clients hang up in the middle of handshakes on purpose
         self._loop.run_until_complete(start())
+        self._loop.call_soon(self._ready.set)  # not before it runs for good, or a quick close would go unheard
         self._loop.run_forever()
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
@@ -123,6 +126,7 @@ class Internet:
             assert method == "CONNECT", "keys go through a proxy in a tunnel only"
             host = target.rpartition(":")[0]
             self.connects.append(target)
+            self.connect_heads.append(line)
             if host in self.refuse_connect or (host not in self.hosts and host not in self.raw):
                 writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
                 await writer.drain()
@@ -152,7 +156,66 @@ class Internet:
                 return
             reply = self.hosts[host](asked)
             data = reply.body.encode() if isinstance(reply.body, str) else reply.body
-            head = {"Content-Type": "application/json", "Content-Length": str(len(data))} | reply.headers
+            head = {"Content-Type": "application/json", "Content-Length": str(len(data)), **reply.headers}
             writer.write(f"HTTP/1.1 {reply.status} X\r\n".encode() + "".join(f"{k}: {v}\r\n" for k, v in head.items()).encode())
             writer.write(b"\r\n" + data)
             await writer.drain()
+
+
+class Listener:
+    """A bare server on loopback: each connection is given to `talk`, in a thread of its own. `heard`: what began each."""
+
+    def __init__(
+        self, talk: Callable[[socket.socket], None], *, address: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.talk = talk
+        self.heard: list[bytes] = []
+        self.connections = 0
+        self._tls = tls
+        self._open: list[socket.socket] = []
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._server = socket.create_server((address, 0), family=family, backlog=64)
+        self.port: int = self._server.getsockname()[1]
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def close(self) -> None:
+        """End every connection, and wait for the threads."""
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        for connection in self._open:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._server.accept()
+                self.connections += 1
+                self._open.append(connection)
+                self._threads.append(threading.Thread(target=self._one, args=(connection,), daemon=True))
+                self._threads[-1].start()
+
+    def _one(self, connection: socket.socket) -> None:
+        with suppress(OSError):
+            if self._tls:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+                self._open.append(connection)
+            self.talk(connection)
+        connection.close()
+
+    def hear(self, connection: socket.socket) -> bytes:
+        """A request's head, or what came before the other side hung up; remembered in `heard`."""
+        data = b""
+        while b"\r\n\r\n" not in data and (more := connection.recv(65536)):
+            data += more
+        self.heard.append(data)
+        return data
+
+
+def reset(connection: socket.socket) -> None:
+    """Hang up so that the other side gets a reset instead of an end."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()

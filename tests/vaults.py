@@ -55,7 +55,7 @@ class VaultHome:
         }
 
     def run(
-        self, *words: str, stdin: bytes = b"", env: dict[str, str] | None = None, code: int | None = 0
+        self, *words: str, stdin: bytes = b"", env: dict[str, str] | None = None, code: int | None = 0, cwd: str = ""
     ) -> subprocess.CompletedProcess[bytes]:
         """Run the installed command without a terminal. `code` is the expected exit code; None: any."""
         done = subprocess.run(
@@ -65,7 +65,7 @@ class VaultHome:
             capture_output=True,
             timeout=120,
             check=False,
-            cwd=self.folder,
+            cwd=cwd or self.folder,
             start_new_session=True,
         )
         if code is not None:

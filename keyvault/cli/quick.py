@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from keyvault.cli import guard
-from keyvault.cli.exporting import Request, run
 from keyvault.cli.session import Session
+
+if TYPE_CHECKING:
+    from keyvault.cli.exporting import Request
 
 
 def parse_env(words: list[str]) -> tuple[Request, bool] | None:
     """What `env WORDS` asks for and whether input is forbidden, or None where click should look at it."""
+    from keyvault.cli.exporting import Request
+
     request, no_input, at = Request(), False, 0
     while at < len(words):
         word, at = words[at], at + 1
@@ -31,6 +37,24 @@ def parse_env(words: list[str]) -> tuple[Request, bool] | None:
 
 def env(request: Request, no_input: bool) -> int:
     """Answer `env`."""
+    from keyvault.cli.exporting import run
+
     session = Session()
     session.no_input = no_input
     return guard.guarded(lambda: run(session, request), session)
+
+
+def parse_hook(words: list[str]) -> tuple[str, bool] | None:
+    """The shell, and whether it asks for a plan; or None where click should look at it."""
+    plan = words[1:] == ["--plan"]
+    if not words or (words[1:] and not plan) or words[0].startswith("-"):
+        return None
+    return words[0], plan
+
+
+def hook(shell: str, plan: bool) -> int:
+    """Answer `hook`."""
+    from keyvault.cli.hooking import run
+
+    session = Session()
+    return guard.guarded(lambda: run(session, shell, plan=plan), session)

@@ -65,9 +65,12 @@ def parse_ref(text: str) -> KeyRef:
 
 def quoted(text: str) -> str:
     """A mistyped name as an error may repeat it; what could be a key given in its place is not repeated."""
-    if any(len(part) >= 20 and any(c.isdigit() for c in part) for part in text.split("/")):
-        return "what was given"
-    return f'"{escape(text[:80])}"'
+    return "what was given" if any(map(could_be_value, text.split("/"))) else f'"{escape(text[:80])}"'
+
+
+def could_be_value(text: str) -> bool:
+    """Long and with a digit in it, as keys are."""
+    return len(text) >= 20 and any(c.isdigit() for c in text)
 
 
 def check_variable(name: str) -> str:

@@ -17,7 +17,7 @@ import os
 from typing import Any, NamedTuple
 
 from keyvault.core.errors import InvalidInput, NotFound
-from keyvault.core.refs import check_variable, parse_ref, quoted
+from keyvault.core.refs import check_variable, could_be_value, parse_ref, quoted
 from keyvault.core.text import closest, escape
 from keyvault.crypto.primitives import sha256
 from keyvault.store import files
@@ -25,6 +25,8 @@ from keyvault.store import files
 FILE = ".keyvault.toml"
 LARGEST = 64 * 1024
 MOST_VARIABLES = 512
+_MOST_DOTS = 64  # in a line: tomllib's time and memory grow with the square of the parts of a dotted key
+_CUT = 200  # characters of the file that a message repeats
 
 
 class Entry(NamedTuple):
@@ -68,17 +70,19 @@ def parse(path: str, data: bytes) -> Project:
     """Read a project file. Raises InvalidInput, which names the place in it."""
     import tomllib
 
+    if any(line.count(b".") > _MOST_DOTS for line in data.split(b"\n")):
+        raise _wrong(path, "", f"more than {_MOST_DOTS} dots in a line")
     try:
         document = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as exc:
-        where = f": {escape(str(exc))[:200]}" if isinstance(exc, tomllib.TOMLDecodeError) else ""
+    except (ValueError, RecursionError) as exc:  # also for what is no UTF-8, and for numbers of thousands of digits
+        where = f": {escape(str(exc))[:_CUT]}" if isinstance(exc, tomllib.TOMLDecodeError) else ""
         raise InvalidInput(
             f"{escape(path)} is not TOML{where}", "mend the file; keyvault project init writes a good one"
         ) from exc
     _refuse_unknown(path, "", document, {"env", "profile"})
     sections = {"": _section(path, "env", document.get("env", {}))}
     for name, table in _table(path, "profile", document.get("profile", {})).items():
-        where = f"profile.{name}"
+        where = f"profile.{_shown(name)}"
         if not name or len(name) > 64 or not name.replace("-", "a").replace("_", "a").isalnum() or not name.isascii():
             raise _wrong(path, where, "a profile's name has letters, digits, - and _")
         _refuse_unknown(path, where, _table(path, where, table), {"env"})
@@ -90,7 +94,7 @@ def _section(path: str, where: str, table: Any) -> tuple[Entry, ...]:
     entries = _table(path, where, table).items()
     if len(entries) > MOST_VARIABLES:
         raise _wrong(path, where, f"more than {MOST_VARIABLES} variables")
-    return tuple(_entry(path, f"{where}.{variable}", variable, wanted) for variable, wanted in entries)
+    return tuple(_entry(path, f"{where}.{_shown(variable)}", variable, wanted) for variable, wanted in entries)
 
 
 def _entry(path: str, where: str, variable: str, wanted: Any) -> Entry:
@@ -99,10 +103,23 @@ def _entry(path: str, where: str, variable: str, wanted: Any) -> Entry:
     key, field, required = fields.get("key"), fields.get("field", ""), fields.get("required", True)
     if not isinstance(key, str) or not isinstance(field, str) or not isinstance(required, bool):
         raise _wrong(path, where, 'write "vendor/label" or { key = "vendor/label", field = "name", required = false }')
+    if "/" not in key and could_be_value(key):  # some vendors' keys are spelled like a vendor's id
+        raise _wrong(path, where, "this could be a value, which belongs into the vault; a name is written vendor/label")
+    if field and not is_field(field):
+        raise _wrong(path, where, "a field's name has a-z, 0-9 and underscore, as in secret_access_key")
     try:
         return Entry(check_variable(variable), str(parse_ref(key)), field, required)
     except InvalidInput as exc:
         raise _wrong(path, where, exc.message) from exc
+
+
+def _shown(name: str) -> str:
+    return name if name.isidentifier() else quoted(name)
+
+
+def is_field(name: str) -> bool:
+    """Whether a key may have a field of that name. Messages tell people to type it, so nothing else may stand there."""
+    return 0 < len(name) <= 64 and name.isascii() and name.replace("_", "a").isalnum() and name == name.lower()
 
 
 def _table(path: str, where: str, value: Any) -> dict[str, Any]:
@@ -113,12 +130,14 @@ def _table(path: str, where: str, value: Any) -> dict[str, Any]:
 
 def _refuse_unknown(path: str, where: str, table: dict[str, Any], known: set[str]) -> None:
     if unknown := sorted(set(table) - known):
-        raise _wrong(path, where, f"{unknown[0]} is not known here; {', '.join(sorted(known))} are")
+        raise _wrong(path, where, f"{quoted(unknown[0])} is not known here; {', '.join(sorted(known))} are")
 
 
 def _wrong(path: str, where: str, what: str) -> InvalidInput:
-    place = f" at {escape(where)}" if where else ""
-    return InvalidInput(f"{escape(path)}{place}: {escape(what)}", "the file holds names of variables and keys, nothing else")
+    place = f" at {escape(where[:_CUT])}" if where else ""
+    return InvalidInput(
+        f"{escape(path)}{place}: {escape(what[:_CUT])}", "the file holds names of variables and keys, nothing else"
+    )
 
 
 def nearest(folder: str) -> str | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from keyvault.core.errors import InvalidInput
 from keyvault.core.refs import check_variable
 from keyvault.environment.project import Entry
-from keyvault.providers.identify import by_variable, field_by_variable
+from keyvault.providers.identify import by_variable, candidates, field_by_variable
 from keyvault.vault.keys import ApiKey
 
 _HEAD = """\
@@ -52,6 +53,11 @@ def _ref(provider_id: str, keys: Sequence[ApiKey]) -> str:
     return own[0] if len(own) == 1 else f"{provider_id}/default"
 
 
+def _is_plainly_a_name(text: str) -> bool:
+    """In a broken .env, a piece of a value can stand where a name should: a line of a private key ends in = as well."""
+    return re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", text) is not None and not candidates(text)
+
+
 def text_of(entries: Iterable[Entry], left_out: Sequence[str]) -> str:
     """The file's text."""
     lines = [_HEAD, "[env]"]
@@ -59,7 +65,6 @@ def text_of(entries: Iterable[Entry], left_out: Sequence[str]) -> str:
         ref = entry.ref.removesuffix("/default")
         named = f'{{ key = "{ref}", field = "{entry.field}" }}' if entry.field else f'"{ref}"'
         lines.append(f"{entry.variable} = {named}")
-    if left_out:
-        names = ", ".join(name for name in left_out if name.isascii() and name.isprintable())
-        lines += ["", f"# Not keys that keyvault knows, so left out: {names}"]
+    if names := [name for name in left_out if _is_plainly_a_name(name)]:
+        lines += ["", f"# Not keys that keyvault knows, so left out: {', '.join(names)}"]
     return "\n".join(lines) + "\n"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import NamedTuple
 
 from keyvault.core import settings
 from keyvault.core.errors import KeyvaultError
 from keyvault.core.text import mask
-from keyvault.environment.resolve import Choice, choose, chosen_by_default, one_each
-from keyvault.environment.selection import PROJECT, Selection
+from keyvault.environment.resolve import Choice, choose, chosen_by_default
+from keyvault.environment.selection import Selection
 from keyvault.providers.identify import owner_of
 from keyvault.store.files import read_named
 from keyvault.vault.keys import ApiKey
@@ -18,17 +19,18 @@ from keyvault.vault.vault import Vault
 
 _LARGEST_FILE = 1024 * 1024
 
-UNSET, EMPTY, SAME, OTHER = "not set", "set to nothing", "set to this key", "set to another value"
+UNSET, EMPTY, SAME, OTHER = "unset", "empty", "same", "other"
 
 
 class Provenance(NamedTuple):
-    """`choice` is what `env` gives here, or None. `shadowed`: other live keys that want the variable, each with the reason why
-    it does not get it. `now`: what this process's environment holds, `shown` masked. `notes`: what else a person should know.
+    """`choice` is what `env` gives here by `selection`, or None. `shadowed`: other live keys that want the variable, each with
+    the reason why it does not get it. `now`: what this process's environment holds (UNSET, EMPTY, SAME as the choice, OTHER),
+    `shown` masked. `notes`: what else a person should know.
     """
 
     variable: str
     choice: Choice | None
-    source: str
+    selection: Selection
     shadowed: list[tuple[str, str]]
     now: str
     shown: str
@@ -43,34 +45,34 @@ def trace(vault: Vault, selection: Selection, variable: str) -> Provenance:
         choice = next((c for c in chosen.choices if c.variable == variable), None)
         live = sorted((key for key in vault.keys_in(state) if key.live), key=lambda key: key.ref)
         value = vault.values_in(state, [(choice.key, choice.key.value)])[0][choice.field] if choice else ""
-        notes = [text for text in (*chosen.warnings, *chosen.missing) if variable in text or text in selection.warnings]
-        return choice, [key for key in live if variable in key.variables or (choice and key.id == choice.key.id)], value, notes
+        notes = [
+            text
+            for text in (*chosen.warnings, *chosen.missing)
+            if text.startswith(f"{variable} ") or text in selection.warnings
+        ]
+        return choice, live, value, notes
 
-    choice, rivals, value, notes = vault.read(query)
-    shadowed = [(key.ref, _why_not(key, rivals, selection)) for key in rivals if choice is None or key.id != choice.key.id]
+    choice, live, value, notes = vault.read(query)
+    rivals = [key for key in live if variable in key.variables and (choice is None or key.id != choice.key.id)]
+    shadowed = [(key.ref, _why_not(key, live, variable, selection)) for key in rivals]
     present = settings.variable(variable)
     now = UNSET if present is None else EMPTY if not present else SAME if choice and present == value else OTHER
     if now == EMPTY:
         notes.append("an empty variable counts as set for many programs, so they look no further")
     notes += _strangers(choice, value, present if now == OTHER else None)
     notes += _files_that_interfere(variable)
-    return Provenance(variable, choice, _source(selection), shadowed, now, mask(present) if present else "", notes)
+    return Provenance(variable, choice, selection, shadowed, now, mask(present) if present else "", notes)
 
 
-def _source(selection: Selection) -> str:
-    if selection.source != PROJECT:
-        return "the default: every vendor's default or only key"
-    return f"project {selection.path}" + (f", profile {selection.profile}" if selection.profile else "")
-
-
-def _why_not(key: ApiKey, rivals: list[ApiKey], selection: Selection) -> str:
-    if selection.source == PROJECT:
-        return "the project does not name it"
+def _why_not(key: ApiKey, live: list[ApiKey], variable: str, selection: Selection) -> str:
+    if selection.entries is not None:
+        named = any(entry.variable == variable and entry.ref == key.ref for entry in selection.entries)
+        return "it has not the field that the project names" if named else "the project does not name it"
     if not key.auto:
         return "it is given out only when named"
-    if key not in chosen_by_default(rivals):
+    if key not in chosen_by_default(live):
         return "its vendor has a default key"
-    return "several keys want the variable" if one_each(chosen_by_default(rivals))[1] else "another key has it"
+    return "several keys want the variable"
 
 
 def _strangers(choice: Choice | None, value: str, present: str | None) -> list[str]:
@@ -101,8 +103,7 @@ def _sets(name: str, variable: str) -> bool:
         text = read_named(os.path.join(settings.absolute("."), name), _LARGEST_FILE).decode("utf-8", "replace")
     except KeyvaultError:
         return False
-    starts = (f"{variable}=", f"export {variable}=")
-    return any(line.strip().startswith(starts) for line in text.splitlines())
+    return re.search(rf"^\s*(?:export\s+)?{variable}\s*=", text, re.MULTILINE) is not None
 
 
 def _is_home() -> bool:

@@ -22,7 +22,8 @@ assert sys.platform != "win32"  # for the type checker
 _GRACE = 0.25
 _CHUNK = 1 << 20  # as much as a pipe can hold, so that one read has all that the ended command wrote
 
-_FROM_TERMINAL = {signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGWINCH}
+# The terminal sends these to the whole group. What stops is here too, lest we stop while the command handles it.
+_FROM_TERMINAL = {signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
 _FORWARDED = _FROM_TERMINAL | {signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT}
 _WATCHED = _FORWARDED | {signal.SIGCHLD}
 
@@ -110,7 +111,7 @@ def _follow(child: int) -> int:
 
     The child is in our process group, so it has whatever the terminal sends already (si_code > 0: from the kernel),
     and what it sends to the group itself. A group signal from another process reaches it twice: nothing tells it
-    from one for us alone. sudo(8) does much the same.
+    from one for us alone. If that came while both were stopped, the second can be late. sudo(8) does much the same.
     """
     while True:
         if sys.platform == "darwin":  # no sigwaitinfo(2)

@@ -1,7 +1,7 @@
 """Which variables a shell or a child gets, and from which key."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from keyvault.core.errors import InvalidInput
 from keyvault.core.refs import check_variable, parse_ref
@@ -9,6 +9,9 @@ from keyvault.environment.selection import Selection
 from keyvault.vault.keys import VALUE_FIELD, ApiKey
 from keyvault.vault.state import State
 from keyvault.vault.vault import Vault
+
+if TYPE_CHECKING:
+    from keyvault.environment.project import Entry
 
 
 class Choice(NamedTuple):
@@ -74,18 +77,20 @@ def _choose_for_project(vault: Vault, state: State, selection: Selection) -> Cho
     choices, missing = [], []
     for entry in selection.entries or ():
         key = vault.find_in(state, entry.ref)
-        if key is None or not key.live:
-            if entry.required:
-                missing.append(f"{entry.variable} needs key {entry.ref}, which is not in the vault: keyvault add {entry.ref}")
-            continue
-        field = entry.field or key.variables.get(entry.variable, VALUE_FIELD)
-        if field and field not in key.fields:
-            missing.append(
-                f"{entry.variable} needs field {field} of {entry.ref}: keyvault edit {entry.ref} --secret-field {field}"
-            )
-            continue
-        choices.append(Choice(entry.variable, key, field))
+        field = entry.field or (key.variables.get(entry.variable, VALUE_FIELD) if key else VALUE_FIELD)
+        if key is not None and key.live and (field == VALUE_FIELD or field in key.fields):
+            choices.append(Choice(entry.variable, key, field))
+        elif entry.required:
+            missing.append(f"{entry.variable} needs {_lacking(entry, key, field)}")
     return Chosen(choices, list(selection.warnings), missing)
+
+
+def _lacking(entry: "Entry", key: ApiKey | None, field: str) -> str:
+    if key is None or key.purged is not None:
+        return f"key {entry.ref}, which is not in the vault: keyvault add {entry.ref}"
+    if not key.live:
+        return f"key {entry.ref}, which was removed: keyvault restore-key {entry.ref}"
+    return f"field {field} of {entry.ref}: keyvault edit {entry.ref} --secret-field {field}"
 
 
 def chosen_by_default(keys: Iterable[ApiKey]) -> list[ApiKey]:

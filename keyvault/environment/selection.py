@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from keyvault.core import settings
 from keyvault.core.errors import InvalidInput, KeyvaultError, NotFound
+from keyvault.core.refs import quoted
 from keyvault.core.settings import Settings
 from keyvault.core.text import escape
 
@@ -45,20 +46,19 @@ def select(configured: Settings, refs: Sequence[str], profile: str | None = None
     wanted = configured.profile if profile is None else profile
     if path is None:
         if profile:
-            raise NotFound(
-                f"no project here, so no profile {escape(profile[:40])}", "keyvault project init makes a .keyvault.toml"
-            )
+            raise NotFound(f"no project here, so no profile {quoted(profile)}", "keyvault project init makes a .keyvault.toml")
         return Selection()
     from keyvault.environment.trust import Trust
 
     try:
-        standing = Trust(configured.state).look_at(path)
+        trust = Trust(configured.state)
+        if not wanted and trust.is_denied(path):
+            return Selection()
+        standing = trust.look_at(path)
     except KeyvaultError as exc:
         if wanted:
             raise
         return Selection(warnings=(f"{exc.message}; the project is ignored",))
-    if standing.denied and not wanted:
-        return Selection()
     if not standing.allowed:
         known = sum(len(entries) for entries in standing.project.sections.values()) > len(standing.added)
         why = "refers to more keys than you allowed" if known else "is not allowed yet"

@@ -11,12 +11,14 @@ import os
 from typing import Any, NamedTuple
 
 from keyvault.core.errors import InvalidInput, NotFound
+from keyvault.core.refs import check_variable, parse_ref
 from keyvault.core.settings import config_folder
 from keyvault.core.text import escape
 from keyvault.crypto.primitives import sha256
 from keyvault.environment import project
 from keyvault.environment.project import Entry, Project
 from keyvault.store import files
+from keyvault.store.queue import WritersQueue
 
 _FILE = "projects.json"
 _LARGEST = 16 * 1024 * 1024
@@ -45,21 +47,25 @@ class Trust:
         if record.get("digest") == sha256(data).hex() and (known := _known(path, record)):
             return Standing(known, True, False, ())  # nothing to parse: this is the way of every new shell
         read = project.parse(path, data)
-        granted = {tuple(grant) for grant in record.get("grants", ()) if isinstance(grant, list)}
-        added = tuple(entry for grant, entry in _grants(read).items() if grant not in granted)
+        granted = _granted(record)
+        added = tuple(entry for grant, entry in _grants(read).items() if grant not in (granted or ()))
         denied = record.get("denied") is True
-        allowed = not denied and (("grants" in record and not added) or _below_trusted(path))
+        allowed = not denied and ((granted is not None and not added) or _below_trusted(path))
         return Standing(read, allowed, denied, added)
+
+    def is_denied(self, path: str) -> bool:
+        """Whether the project there is to be ignored, whatever the file is now. Raises UnsafeFile, StoreFailed."""
+        return self._load().get(path, {}).get("denied") is True
 
     def allow(self, found: Project) -> None:
         """Remember a project as it is now. Raises StoreFailed, UnsafeFile."""
         sections = {name: [list(entry) for entry in entries] for name, entries in found.sections.items()}
-        record = {"digest": found.digest, "sections": sections, "grants": [list(grant) for grant in _grants(found)]}
-        self._save({**self._load(), found.path: record})
+        grants = [list(grant) for grant in _grants(found)]
+        self._remember(found.path, {"digest": found.digest, "sections": sections, "grants": grants})
 
     def deny(self, path: str) -> None:
         """Ignore a project without a word from now on. Raises StoreFailed, UnsafeFile."""
-        self._save({**self._load(), path: {"denied": True}})
+        self._remember(path, {"denied": True})
 
     def _load(self) -> dict[str, dict[str, Any]]:
         """What cannot be read counts as nothing said: then the user is asked again."""
@@ -71,9 +77,11 @@ class Trust:
             return {}
         return {path: record for path, record in loaded.items() if isinstance(record, dict)}
 
-    def _save(self, records: dict[str, dict[str, Any]]) -> None:
+    def _remember(self, path: str, record: dict[str, Any]) -> None:
         files.make_private_folder(os.path.dirname(self._path))
-        files.write_private(self._path, json.dumps(records, indent=1, sort_keys=True).encode())
+        with WritersQueue(self._path + ".lock").turn():  # else one of two at once would be forgotten
+            records = {**self._load(), path: record}
+            files.write_private(self._path, json.dumps(records, indent=1, sort_keys=True).encode())
 
 
 def _grants(found: Project) -> dict[tuple[str, str, str, str], Entry]:
@@ -85,13 +93,27 @@ def _grants(found: Project) -> dict[tuple[str, str, str, str], Entry]:
     }
 
 
+def _granted(record: dict[str, Any]) -> set[tuple[str, ...]] | None:
+    """What was allowed, or None where nothing was."""
+    try:
+        return {tuple(map(str, grant)) for grant in record["grants"]}
+    except (LookupError, TypeError):
+        return None
+
+
 def _known(path: str, record: dict[str, Any]) -> Project | None:
     """The project as it was parsed when it was allowed, or None."""
     if record.get("denied") is True:
         return None
     try:
-        sections = {name: tuple(Entry(*entry) for entry in entries) for name, entries in record["sections"].items()}
-    except (LookupError, TypeError, AttributeError):
+        sections = {
+            name: tuple(
+                Entry(check_variable(variable), str(parse_ref(ref)), str(field), required is True)
+                for variable, ref, field, required in entries
+            )
+            for name, entries in record["sections"].items()
+        }
+    except (LookupError, TypeError, AttributeError, ValueError, InvalidInput):
         return None
     return Project(path, record["digest"], sections)
 
@@ -109,11 +131,16 @@ def trusted_folders() -> list[str]:
         document = tomllib.loads(files.read_own(path, _LARGEST_CONFIG).decode())
     except NotFound:
         return []
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+    except (ValueError, RecursionError) as exc:
         raise InvalidInput(f"{escape(path)} is not TOML", "mend the file") from exc
-    folders = document.get("projects", {}).get("trusted", [])
-    if not isinstance(folders, list) or not all(
-        isinstance(folder, str) and folder.startswith(("/", "~")) for folder in folders
-    ):
+    projects = document.get("projects", {})
+    folders = projects.get("trusted", []) if isinstance(projects, dict) else None
+    if not isinstance(folders, list) or not all(isinstance(folder, str) and "\0" not in folder for folder in folders):
         raise InvalidInput(f"{escape(path)}: projects.trusted is a list of folders", 'as in trusted = ["~/work"]')
-    return [os.path.expanduser(folder) for folder in folders]
+    expanded = [os.path.expanduser(folder) for folder in folders]
+    if relative := next((folder for folder in expanded if not os.path.isabs(folder)), None):
+        raise InvalidInput(
+            f"{escape(path)}: {escape(relative[:200])} in projects.trusted is not a folder from the root on, or a user's",
+            'as in trusted = ["~/work"]',
+        )
+    return expanded

@@ -46,6 +46,10 @@ class Format:
     def _assign(self, variable: str, value: str) -> str:
         raise NotImplementedError
 
+    def word(self, value: str) -> str:
+        """A word, or an expression in parentheses, that is this very value. Not every syntax has one."""
+        raise NotImplementedError
+
     def unset(self, variable: str) -> str:
         """The statement that removes `variable`. Raises NotCarried where the syntax has none."""
         raise NotCarried(f"{self.name} cannot say that {variable} is not set")

@@ -28,6 +28,9 @@ class Fish(Format):
     reserved = frozenset(_RESERVED.split())
 
     def _assign(self, variable: str, value: str) -> str:
+        return f"set -gx {variable} {self.word(value)};\n"
+
+    def word(self, value: str) -> str:
         pieces: list[str] = []
         quoted = False
         for byte in value.encode():
@@ -40,7 +43,7 @@ class Fish(Format):
             else:
                 pieces.append(f"\\X{byte:02x}")
         pieces.append("'" if quoted else "")
-        return f"set -gx {variable} {''.join(pieces) or chr(39) * 2};\n"
+        return "".join(pieces) or "''"
 
     def unset(self, variable: str) -> str:
         return f"set -eg {variable}; or true;\n"

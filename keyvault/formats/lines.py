@@ -131,7 +131,7 @@ class LineEditor:
         starts = [0]
         quote = ""
         for index, line in enumerate(lines):
-            quote, continued = self._after(line, quote)
+            quote, continued = self.after(line, quote)
             if not quote and not continued:
                 starts.append(index + 1)
         if starts[-1] != len(lines) or (not lines[-1] and starts[-2] != len(lines) - 1):
@@ -140,7 +140,7 @@ class LineEditor:
             )
         return starts
 
-    def _after(self, line: str, quote: str) -> tuple[str, bool]:
+    def after(self, line: str, quote: str) -> tuple[str, bool]:
         """The open quote after `line`, and whether the line's end is escaped."""
         at = 0
         while at < len(line):

@@ -23,8 +23,11 @@ class Nushell(Format):
     reserved = frozenset(_RESERVED.split())
 
     def _assign(self, variable: str, value: str) -> str:
+        return f"$env.{variable} = {self.word(value)};\n"
+
+    def word(self, value: str) -> str:
         text = "".join(_escape(c) for c in value)
-        return f'$env.{variable} = "{text}";\n'
+        return f'"{text}"'
 
     def unset(self, variable: str) -> str:
         return f"hide-env -i {variable};\n"

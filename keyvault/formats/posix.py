@@ -47,8 +47,14 @@ class Posix(Format):
     def _assign(self, variable: str, value: str) -> str:
         if all(map(is_plain, value)):
             return f"export {variable}={value};\n"
-        escaped = "".join(chr(b) if is_plain(chr(b)) else f"\\{self._lead}{b:03o}" for b in value.encode())
-        return self._quoted(variable, escaped)
+        return self._quoted(variable, self._escaped(value))
+
+    def word(self, value: str) -> str:
+        """In `$'...'`, so not for sh."""
+        return f"$'{self._escaped(value)}'"
+
+    def _escaped(self, value: str) -> str:
+        return "".join(chr(b) if is_plain(chr(b)) else f"\\{self._lead}{b:03o}" for b in value.encode())
 
     _lead = ""
 

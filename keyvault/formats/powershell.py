@@ -26,6 +26,12 @@ class PowerShell(Format):
     def _assign(self, variable: str, value: str) -> str:
         if not value:
             refuse("PowerShell before 7.5 deletes a variable that is given an empty value")
+        return f"${{env:{variable}}} = {self._sum(value)};\n"
+
+    def word(self, value: str) -> str:
+        return f"({self._sum(value)})"
+
+    def _sum(self, value: str) -> str:
         pieces: list[str] = []
         run = ""
         for unit in _utf16_units(value):
@@ -38,7 +44,7 @@ class PowerShell(Format):
             pieces.append(f"[char]0x{unit:04x}")
         if run:
             pieces.append(f"'{run}'")
-        return f"${{env:{variable}}} = {' + '.join(pieces)};\n"
+        return " + ".join(pieces or ["''"])
 
     def unset(self, variable: str) -> str:
         return f"${{env:{variable}}} = $null;\n"

@@ -24,10 +24,12 @@ class R(Format):
     is_shell = True
 
     def _assign(self, variable: str, value: str) -> str:
+        return f'Sys.setenv("{variable}" = {self.word(value)});\n'
+
+    def word(self, value: str) -> str:
         escaped = [_escape(byte) for byte in value.encode()]
         pieces = ['"' + "".join(escaped[at : at + _PIECE]) + '"' for at in range(0, len(escaped) or 1, _PIECE)]
-        text = pieces[0] if len(pieces) == 1 else "paste0(\n" + ",\n".join(pieces) + "\n)"
-        return f'Sys.setenv("{variable}" = {text});\n'
+        return pieces[0] if len(pieces) == 1 else "paste0(\n" + ",\n".join(pieces) + "\n)"
 
     def unset(self, variable: str) -> str:
         return f'Sys.unsetenv("{variable}");\n'

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from keyvault.liveness import verdict
+from keyvault.liveness.asking import SECONDS, ask_all
 from keyvault.liveness.requests import Subject, Unready, check_for, requests_for
 from keyvault.liveness.verdict import MEANINGS
-from keyvault.net import client
 from keyvault.net.client import Answer, Client, NoAnswer
 from keyvault.providers.schema import Balance, Check
-
-SECONDS = 10.0
 
 
 class Figure(NamedTuple):
@@ -49,17 +46,7 @@ def balances(
 ) -> list[Standing]:
     """The standing of each key, in the order given; `on_standing` hears each as it comes. Raises InvalidInput as `check`."""
 
-    async def all_at_once() -> list[Standing]:
-        async with client.opened(seconds) as asker:
-
-            async def one(subject: Subject) -> Standing:
-                standing = await _standing(asker, subject)
-                on_standing(standing)
-                return standing
-
-            return list(await asyncio.gather(*(one(subject) for subject in subjects)))
-
-    return asyncio.run(all_at_once())
+    return ask_all(subjects, _standing, seconds=seconds, on_answer=on_standing)
 
 
 def _balances(subject: Subject) -> list[Balance]:
@@ -138,20 +125,21 @@ def _no_number(text: str) -> Decimal:
 def _figures(balance: Balance, document: Any, unit: str) -> Iterator[Figure]:
     """One figure, or one a currency where the amount lies in a list. Raises LookupError, TypeError, ValueError."""
     amounts = _at(document, balance.amount)
+    if balance.means == "spent":  # no entry: nothing spent
+        amounts = [sum((_number(a) for a in amounts), Decimal(0))]
     if not amounts:
         raise LookupError(balance.amount)
-    units = [str(text) for text in _at(document, balance.unit_path)] if balance.unit_path else [unit] * len(amounts)
-    if balance.means == "spent":
-        amounts, units = [sum((_number(a) for a in amounts), Decimal(0))], units[:1]
+    units = [_name(text) for text in _at(document, balance.unit_path)] if balance.unit_path else [unit] * len(amounts)
     taken = _at(document, balance.minus) if balance.minus else [Decimal(0)] * len(amounts)
-    parts = {name: _at(document, path) for name, path in balance.parts.items()}
+    parts = {name: _at(document, path, missing_ok=True) for name, path in balance.parts.items()}
     facts = {name: _fact(found[0]) for name, path in balance.facts.items() if (found := _at(document, path, missing_ok=True))}
     for number, amount in enumerate(amounts):
         scale = Decimal(balance.scale)
-        left = None if amount is None else (_number(amount) - _number(taken[number])) * scale
+        left = None if amount is None else (_number(amount) - _number(taken[number])) * scale + 0  # no -0
         if left is None and not balance.null_means:
             raise ValueError("null")
-        own = {name: _number(found[number]) * scale for name, found in parts.items() if found[number] is not None}
+        told = {name: found[number] for name, found in parts.items() if number < len(found) and found[number] is not None}
+        own = {name: _number(part) * scale + 0 for name, part in told.items()}
         yield Figure(balance.scope, balance.means, left, units[number], own, facts, balance.null_means if left is None else "")
 
 
@@ -183,6 +171,13 @@ def _number(value: Any) -> Decimal:
     if isinstance(value, bool) or not number.is_finite() or abs(number.adjusted()) > 30:
         raise ValueError("no number")
     return number
+
+
+def _name(value: Any) -> str:
+    """A currency or unit as the vendor spells it. Raises ValueError."""
+    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= 24:
+        raise ValueError("no unit")
+    return value
 
 
 def _fact(value: Any) -> str:

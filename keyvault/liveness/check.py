@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from keyvault.liveness import verdict
+from keyvault.liveness.asking import SECONDS, ask_all
 from keyvault.liveness.requests import Subject, Unready, check_for, is_declared, requests_for, without_key
 from keyvault.liveness.verdict import MEANINGS, Reading
-from keyvault.net import client
 from keyvault.net.client import Client, NoAnswer, Request
 from keyvault.providers.schema import Check
-
-SECONDS = 10.0
-_AT_ONE_VENDOR = 8  # some vendors bar an address that asks about many bad keys at the same time
 
 
 class Result(NamedTuple):
@@ -45,19 +40,10 @@ def check(
     Raises InvalidInput for a proxy setting that makes no sense.
     """
 
-    async def all_at_once() -> list[Result]:
-        turns: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONE_VENDOR))
+    async def one(asker: Client, subject: Subject) -> Result:
+        return await _check_one(asker, subject, strict=strict)
 
-        async def one(subject: Subject) -> Result:
-            async with turns[subject.ref.partition("/")[0]]:
-                result = await _check_one(asker, subject, strict=strict)
-            on_result(result)
-            return result
-
-        async with client.opened(seconds) as asker:
-            return list(await asyncio.gather(*(one(subject) for subject in subjects)))
-
-    return asyncio.run(all_at_once())
+    return ask_all(subjects, one, seconds=seconds, on_answer=on_result)
 
 
 class _Heard(NamedTuple):
@@ -86,14 +72,15 @@ async def _check_one(asker: Client, subject: Subject, *, strict: bool) -> Result
 async def _hear(asker: Client, subject: Subject, check: Check, request: Request, *, strict: bool) -> _Heard:
     answer = await asker.send(request)
     if isinstance(answer, NoAnswer):
-        return _Heard(request.host, Reading(verdict.UNREACHABLE, f"{request.host}: {answer.reason}"), None)
-    if strict:
-        return _Heard(request.host, verdict.read_strictly(answer), answer.status)
-    reading = verdict.read(check, answer)
+        kind = verdict.UNREACHABLE if answer.sent else verdict.UNKNOWN
+        return _Heard(request.host, Reading(kind, f"{request.host}: {answer.reason}"), None)
+    reading = verdict.read_strictly(check, answer) if strict else verdict.read(check, answer)
     if reading.verdict == verdict.VALID and (check.ask_without_key or not is_declared(subject)):
         stranger = await asker.send(without_key(request))
-        if isinstance(stranger, NoAnswer) or verdict.read(check, stranger).verdict == verdict.VALID:
-            reading = Reading(verdict.UNKNOWN, f"{request.host} gives the same answer without a key, so it proves nothing")
+        if isinstance(stranger, NoAnswer) or not verdict.refuses(check, stranger):
+            same = not isinstance(stranger, NoAnswer) and verdict.read(check, stranger).verdict == verdict.VALID
+            finding = "gives the same answer without a key" if same else "does not say whether it would refuse a stranger"
+            reading = Reading(verdict.UNKNOWN, f"{request.host} {finding}, so it proves nothing")
     return _Heard(request.host, reading, answer.status)
 
 
@@ -113,7 +100,8 @@ def _together(heard: list[_Heard]) -> _Heard:
         unheard = " and ".join(h.host for h in silent)
         reading = Reading(verdict.INVALID_HERE, f"rejected by {hosts}; {unheard} could not be reached")
     else:
-        reading = Reading(verdict.INVALID, f"rejected by {hosts}")
+        known = next((f"{h.reading.why}; " for h in rejecting if h.reading.verdict == verdict.INVALID and h.reading.why), "")
+        reading = Reading(verdict.INVALID, f"{known}rejected by {hosts}")
     return _Heard(hosts, reading, rejecting[0].status)
 
 

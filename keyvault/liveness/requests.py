@@ -69,8 +69,8 @@ def is_declared(subject: Subject) -> bool:
 
 
 def places(subject: Subject, urls: tuple[str, ...]) -> list[str]:
-    """Where to ask, in order. A key with a base URL of its own is asked about there, or nowhere; the other regions
-    follow only where that URL is one of them."""
+    """Where to ask, in order. A key with a base URL that is not the vendor's is asked about there, or nowhere; the other
+    regions follow only where that URL is one of them."""
     provider, base = subject.provider, subject.base_url.rstrip("/")
     if not base or provider is None:
         return list(urls)
@@ -81,12 +81,14 @@ def places(subject: Subject, urls: tuple[str, ...]) -> list[str]:
         for url in urls:
             if url.startswith(known + "/"):
                 return [base + url.removeprefix(known)]
-    return []
+    return list(urls) if is_declared(subject) else []
 
 
 def requests_for(subject: Subject, asked: schema.Request, headers_of: schema.Request | None = None) -> list[Request] | Unready:
     """One request for each address that may be asked, in order; headers and password are those of `headers_of`, if given."""
     dress = headers_of or asked
+    if subject.base_url and not _is_plain(subject.base_url):
+        return Unready("its base URL is not one that a key may be sent to", f"keyvault edit {subject.ref} --base-url https://…")
     found: list[Request] = []
     missing: set[str] = set()
     for template in places(subject, asked.urls):
@@ -163,10 +165,10 @@ def _fill_url(template: str, subject: Subject) -> str | Unready:
     origin = PLACEHOLDER.match(template)
     start = ""
     if origin:  # the field holds the beginning, as in {endpoint}/openai/models
-        start = values[origin[1]].rstrip("/")
+        start = values[origin[1]]
         start = start if "://" in start else f"https://{start}"
         template = template[origin.end() :]
-        if "?" in start or "#" in start or not _is_url(start):
+        if not _is_plain(start):
             return Unready(f"its field {origin[1]} is no URL", f"keyvault edit {subject.ref} --field {origin[1]}=https://…")
     scheme, separator, rest = template.partition("://") if not start else ("", "", template)
     host, slash, path = rest.partition("/") if separator else ("", "", rest)
@@ -175,10 +177,13 @@ def _fill_url(template: str, subject: Subject) -> str | Unready:
             return Unready(f"its field {name} cannot be part of a host's name", f"keyvault edit {subject.ref} --field {name}=…")
     host = PLACEHOLDER.sub(lambda found: values[found[1]], host)
     path = PLACEHOLDER.sub(lambda found: quote(values[found[1]], safe=":"), path)
-    return start + scheme + separator + host + slash + path
+    return start.rstrip("/") + scheme + separator + host + slash + path
 
 
-def _is_url(text: str) -> bool:
+def _is_plain(text: str) -> bool:
+    """An address that people set, to which a path can be added."""
+    if set("{?#") & set(text):
+        return False
     try:
         schema.check_url(text)
     except ValueError:

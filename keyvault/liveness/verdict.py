@@ -36,7 +36,8 @@ ALL = tuple(MEANINGS)
 BAD = (INVALID, INVALID_HERE, REFUSED, DISABLED)  # what makes `check` exit with 7 unless --fail-on says otherwise
 
 _PLAIN = {200: VALID, 401: INVALID, 402: NO_CREDIT, 403: REFUSED, 429: RATE_LIMITED}
-_OUTSIDE_STRINGS = re.compile(r'("(?:[^"\\]|\\.)*")|\s+')
+# A string that never ends goes on to the end of the body, so that no body takes longer than its length.
+_OUTSIDE_STRINGS = re.compile(r'("(?:[^"\\]|\\.)*+(?:"|\\?\Z))|\s+', re.DOTALL)
 
 
 class Reading(NamedTuple):
@@ -53,21 +54,29 @@ def usable(verdict: str) -> bool | None:
 
 def read(check: Check, answer: Answer) -> Reading:
     """What the answer means by the vendor's rules, in their order, and after them by what is true of most vendors."""
-    if answer.is_html:
-        return _read_page(answer)
+    if answer.is_html and answer.status != 401:
+        return _page(answer)
+    bodies = () if answer.is_html else _spellings(answer.body)  # the words of a page are nobody's error codes
     for rule in check.rules:
-        if rule.status == answer.status and (not rule.body or _holds(answer.body, rule.body)):
+        if rule.status == answer.status and (not rule.body or any(_holds(body, rule.body) for body in bodies)):
             return Reading(rule.verdict, rule.why)
     if answer.status in check.valid:
         return Reading(VALID)
     return _plain(answer)
 
 
-def read_strictly(answer: Answer) -> Reading:
-    """401 and 403 are invalid, without any refinement."""
+def read_strictly(check: Check, answer: Answer) -> Reading:
+    """401 and 403 are invalid, a good status is valid, without any refinement; what no status tells is read as ever."""
     if answer.status in (401, 403):
         return Reading(INVALID, f"the answer was {answer.status}")
-    return Reading(VALID) if 200 <= answer.status < 300 else _plain(answer)
+    return Reading(VALID) if answer.status in check.valid and not answer.is_html else read(check, answer)
+
+
+def refuses(check: Check, answer: Answer) -> bool:
+    """The answer turns a stranger away. Trouble of the server, throttling or a page do not."""
+    if answer.is_html and answer.status != 401:
+        return False
+    return answer.status in (400, 401, 403, 422) or read(check, answer).verdict in BAD
 
 
 def _plain(answer: Answer) -> Reading:
@@ -84,18 +93,20 @@ def _plain(answer: Answer) -> Reading:
     return Reading(UNKNOWN, f"{reasons.get(status, 'no rule of the catalogue fits this answer')} ({status})")
 
 
-def _read_page(answer: Answer) -> Reading:
+def _page(answer: Answer) -> Reading:
     """A page for people is no answer of an API, whatever its status; only 401 is asked for by no firewall."""
-    if answer.status == 401:
-        return Reading(INVALID)
     return Reading(
         UNKNOWN, f"a web page came back ({answer.status}): a firewall, a proxy or a login page, not the vendor's API"
     )
 
 
-def _holds(body: str, marker: str) -> bool:
-    """The marker is in the body: in either case, blanks between JSON parts aside, and no digit goes on where it ends."""
-    sought = re.escape(marker.lower()) + (r"(?!\d)" if marker[-1].isdigit() else "")
-    sought = (r"(?<!\d)" if marker[0].isdigit() else "") + sought
+def _spellings(body: str) -> tuple[str, str]:
+    """The body in lower case, as it is and without the blanks between JSON parts."""
     lowered = body.lower()
-    return re.search(sought, lowered) is not None or re.search(sought, _OUTSIDE_STRINGS.sub(r"\1", lowered)) is not None
+    return lowered, _OUTSIDE_STRINGS.sub(r"\1", lowered)
+
+
+def _holds(body: str, marker: str) -> bool:
+    """The marker is in the body, and no digit goes on where it begins or ends."""
+    sought = re.escape(marker.lower()) + (r"(?!\d)" if marker[-1].isdigit() else "")
+    return re.search((r"(?<!\d)" if marker[0].isdigit() else "") + sought, body) is not None

@@ -23,8 +23,8 @@ from urllib.request import getproxies
 import httpx
 import truststore
 
-from keyvault import __version__
 from keyvault.core.errors import InvalidInput
+from keyvault.core.version import __version__
 
 LARGEST_BODY = 256 * 1024
 ATTEMPTS = 3
@@ -83,10 +83,14 @@ class Answer(NamedTuple):
 
 
 class NoAnswer(NamedTuple):
-    """Nothing came back: why, for people. It never holds what was sent. `sent`: the request may have arrived all the same."""
+    """Nothing came back: why, for people. It never holds what was sent. `sent`: false where nothing left this machine.
+
+    `connected`: false where there was no connection yet, so that nothing can have been done there.
+    """
 
     reason: str
     sent: bool = True
+    connected: bool = True
 
 
 class Client:
@@ -117,7 +121,7 @@ class Client:
         What must not be done twice is sent with `attempts` = 1.
         """
         if reason := unsendable(request):
-            return NoAnswer(reason, sent=False)
+            return NoAnswer(reason, sent=False, connected=False)
         for attempt in range(1, attempts + 1):
             async with self._turns:
                 result, again = await self._try(request)
@@ -139,7 +143,7 @@ class Client:
         except httpx.ConnectError as exc:
             return _not_connected(exc)
         except httpx.ProxyError:
-            return NoAnswer("the proxy did not let it through; see HTTPS_PROXY", sent=False), False
+            return NoAnswer("the proxy did not let it through; see HTTPS_PROXY", connected=False), False
         except (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError):
             return NoAnswer("the connection broke off"), True
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, zlib.error):  # the middle two: an odd redirect
@@ -226,16 +230,20 @@ def _not_connected(exc: httpx.ConnectError) -> tuple[NoAnswer, bool]:
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return NoAnswer(
-                f"the server's certificate is not to be trusted ({cause.verify_message or 'unknown reason'})", sent=False
+                f"the server's certificate is not to be trusted ({cause.verify_message or 'unknown reason'})", connected=False
             ), False
+        if isinstance(cause, (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError)):
+            return NoAnswer(
+                "the connection was cut while it was made; is a proxy or firewall in between?", connected=False
+            ), True
         if isinstance(cause, ssl.SSLError):
-            return NoAnswer("no secure connection could be made; is a proxy or firewall in between?", sent=False), False
+            return NoAnswer("no secure connection could be made; is a proxy or firewall in between?", connected=False), False
         if isinstance(cause, socket.gaierror):
-            return NoAnswer("the name could not be looked up; is there a network, and a name server?", sent=False), True
+            return NoAnswer("the name could not be looked up; is there a network, and a name server?", connected=False), True
         if isinstance(cause, ConnectionRefusedError):
-            return NoAnswer("the connection was refused", sent=False), True
+            return NoAnswer("the connection was refused", connected=False), True
         cause = cause.__cause__ or cause.__context__
-    return NoAnswer("no connection could be made", sent=False), True
+    return NoAnswer("no connection could be made", connected=False), True
 
 
 def _check_proxies() -> None:

@@ -57,7 +57,8 @@ def ids() -> tuple[str, ...]:
 
 def everyone() -> list[Provider]:
     """All vendors, by id. Raises as `load` does."""
-    return [provider for provider_id in ids() if (provider := load(provider_id))]
+    own = _names(own_folder())
+    return [_own(name) if name in own else _ours(name) for name in sorted({*_our_names(), *own})]
 
 
 def our_own() -> list[Provider]:

@@ -293,6 +293,8 @@ class Provider(_Part, frozen=True, kw_only=True):
 
 def check_url(url: str) -> None:
     """Raises ValueError unless a key may be sent there: https, or http on this machine; no name and password in it."""
+    if "{key}" in (url.partition("://")[2] or url).partition("/")[0]:
+        raise ValueError("the key may not be part of a host's name")
     if url.startswith("{"):
         return  # a field's value, looked at when it is known
     try:
@@ -306,6 +308,7 @@ def check_url(url: str) -> None:
         or parts.username is not None
         or parts.password is not None
         or "{" in host
+        or " " in url
         or not url.isascii()
         or not url.isprintable()
     ):

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from keyvault.core import clock
 from keyvault.core.secret import Secret
-from keyvault.liveness import check, verdict
+from keyvault.liveness import asking, check, verdict
 from keyvault.liveness.check import Result as Heard
 from keyvault.liveness.requests import Subject
 from keyvault.providers import catalogue
@@ -64,7 +64,7 @@ class Options(NamedTuple):
     state: str
     insist: bool = False
     hooks: tuple[Hook, ...] = ()
-    seconds: float = check.SECONDS
+    seconds: float = asking.SECONDS
 
 
 class Outcome(NamedTuple):

@@ -16,8 +16,8 @@ from keyvault.core.errors import KeyvaultError
 from keyvault.core.text import mask
 from keyvault.formats import FORMATS, load
 from keyvault.store.swap import read_plain, swap
+from keyvault.vault.originals import Original, Originals, digest
 from keyvault.vault.rotating import Place
-from keyvault.vault.sealed_files import SealedFiles
 
 LARGEST_FILE = 4 * 1024 * 1024
 _SHORTEST = 8  # a shorter value could be a part of anything
@@ -54,7 +54,7 @@ def exchanges(old: Mapping[str, str], new: Mapping[str, str]) -> list[Exchange]:
 
 
 def propagate(
-    places: tuple[Place, ...], changes: list[Exchange], fields: Mapping[str, str], ref: str, copies: SealedFiles
+    places: tuple[Place, ...], changes: list[Exchange], fields: Mapping[str, str], ref: str, copies: Originals
 ) -> list[Result]:
     """Exchange the values in every file; `fields` tells which field a variable gets. Each file is put away sealed first."""
     results = []
@@ -101,7 +101,7 @@ def _by_path(places: tuple[Place, ...]) -> dict[str, list[Place]]:
     return found
 
 
-def _in_file(path: str, places: list[Place], changes: list[Exchange], fields: Mapping[str, str], copies: SealedFiles) -> Result:
+def _in_file(path: str, places: list[Place], changes: list[Exchange], fields: Mapping[str, str], copies: Originals) -> Result:
     if not os.path.lexists(path):
         return Result(path, WITHOUT, "it is not there any more")
     data, was = read_plain(path, LARGEST_FILE)
@@ -115,7 +115,7 @@ def _in_file(path: str, places: list[Place], changes: list[Exchange], fields: Ma
     if after == before:
         held = any(change.old in before for change in changes)
         return Result(path, LEFT, "the value stands in it as a part of something else") if held else Result(path, WITHOUT)
-    copies.put(path, was.st_mode & 0o7777, data, clock.now())
+    copies.put_away(Original(path, was.st_mode & 0o7777, clock.now(), data, digest(after.encode())))
     swap(path, was, after.encode())
     left = "some of it stands there as a part of something else" if any(change.old in after for change in changes) else ""
     return Result(path, CHANGED, left, _diff(before, changes))

@@ -11,8 +11,8 @@ from keyvault.rotation.hooks import run_hooks
 from keyvault.rotation.schemes.base import API, MANUAL, NOTHING, PUBLIC, Refused, Scheme
 from keyvault.vault import rotating
 from keyvault.vault.keys import VALUE_FIELD, ApiKey
+from keyvault.vault.originals import Originals
 from keyvault.vault.rotating import Rotation
-from keyvault.vault.sealed_files import SealedFiles
 
 
 class Retiring:
@@ -23,7 +23,7 @@ class Retiring:
 
     def promoted(self, key: ApiKey, rotation: Rotation) -> Outcome | None:
         changes = self._on.exchanges(key, rotation)
-        copies = SealedFiles(self._on.options.state, self._on.vault.header.vault_id, self._on.vault.root.fingerprint_key)
+        copies = Originals(self._on.options.state, self._on.vault.header.vault_id, self._on.vault.root.fingerprint_key)
         for result in propagate.propagate(key.places, changes, key.variables, key.ref, copies):
             if result.state == propagate.CHANGED:
                 self._on.hands.tell("\n".join((f"{result.path} has the new value", *(f"  {line}" for line in result.lines))))

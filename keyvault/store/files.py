@@ -8,7 +8,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from keyvault.core.errors import AlreadyExists, KeyvaultError, NotFound, StoreFailed, UnsafeFile
 from keyvault.core.text import escape
@@ -68,7 +68,8 @@ def check_private(path: str, *, folder: bool = False, open_to_others: bool = Fal
 def _refuse_unsafe(path: str, info: os.stat_result, *, folder: bool = False, open_to_others: bool = False) -> None:
     shown = escape(path)
     if stat.S_ISLNK(info.st_mode):
-        raise UnsafeFile(f"{shown} is a symbolic link", "keyvault follows no links; point KEYVAULT_HOME at the real place")
+        place = "point KEYVAULT_HOME at the real place" if folder else "put the file itself there, or name the real one"
+        raise UnsafeFile(f"{shown} is a symbolic link", f"keyvault follows no links; {place}")
     if not (stat.S_ISDIR(info.st_mode) if folder else stat.S_ISREG(info.st_mode)):
         raise UnsafeFile(f"{shown} is not a plain {'folder' if folder else 'file'}", "move it away, or name another place")
     if POSIX and not open_to_others:
@@ -146,8 +147,20 @@ def write_private(path: str, data: bytes, *, durable: bool = True) -> None:
             os.fsync(fd)
 
 
-def create_private(path: str, data: bytes) -> None:
-    """Make a new, durable 0600 file; on failure it is gone again. Raises AlreadyExists, StoreFailed."""
+def replace_own(path: str, data: bytes, mode: int, group: int | None = None) -> None:
+    """Put new content in place of a person's own file, atomically, with the mode and group that it had. Raises StoreFailed."""
+    with new_private_file(path) as fd:
+        _write_all(fd, data)
+        if POSIX:
+            with suppress(PermissionError):  # a group of which the user is no member any more
+                os.fchown(fd, -1, -1 if group is None else group)
+            os.fchmod(fd, mode)
+        os.fsync(fd)
+    sync_folder(os.path.dirname(path))
+
+
+def create_private(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Make a new, durable file; on failure it is gone again. Raises AlreadyExists, StoreFailed."""
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, 0o600)
     except FileExistsError as exc:
@@ -157,7 +170,7 @@ def create_private(path: str, data: bytes) -> None:
     try:
         try:
             if POSIX:
-                os.fchmod(fd, 0o600)
+                os.fchmod(fd, mode)
             _write_all(fd, data)
             os.fsync(fd)
         finally:

@@ -1,10 +1,11 @@
 """The helper process of `os_keyring`: one verb on the operating system's keyring, then exit. Only here: `keyring`.
 
     python -P -m keyvault.store.keyring_helper VERB ask|quiet SERVICE USER
-    VERB    probe | read | write | delete
+    VERB    probe | read | write | delete | take
     stdin   one line, the secret in hex (empty but for `write`); then held open for as long as the answer is wanted
     stdout  two lines: done, missing, locked, dismissed, timeout, unavailable or failed;
-            then the secret in hex (`read`), the keyring's name (`probe`), a reason, or nothing
+            then the secret in hex (`read`; `take`: an item of another program's, without USER any of SERVICE), the keyring's
+            name (`probe`), a reason, or nothing
 
 The backend class is named here, one for each platform. `keyring.get_keyring()` is not used: it imports every installed
 plug-in and obeys the user's keyringrc.cfg, and either can put secrets into a plain file.
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _NAME = {"darwin": "macOS", "win32": "Windows"}.get(sys.platform, "SecretService")
 _SECRETS = "/org/freedesktop/secrets"
+_LARGEST_TAKEN = 64 * 1024
 _NOT_ALLOWED = -25308  # macOS: a dialog would be needed, and we forbade it
 
 
@@ -233,6 +235,23 @@ def _read(ring: KeyringBackend, service: str, user: str, _secret: str) -> tuple[
     return "done", text if re.fullmatch(r"[0-9a-f]{1,200}", text) else "not ours"
 
 
+def _take(ring: KeyringBackend, service: str, user: str, _secret: str) -> tuple[str, str]:
+    """What another program keeps: read, and never changed."""
+    try:
+        if user:
+            text = ring.get_password(service, user)
+        else:
+            found = ring.get_credential(service, None)
+            text = found.password if found else None
+    except UnicodeDecodeError:
+        raise Stop("unavailable", "the item is not UTF-8 text") from None
+    if text is None:
+        return "missing", ""
+    if len(text) > _LARGEST_TAKEN:
+        raise Stop("unavailable", "the item is too large for a key")
+    return "done", text.encode().hex()
+
+
 def _write(ring: KeyringBackend, service: str, user: str, secret: str) -> tuple[str, str]:
     ring.set_password(service, user, secret)
     if ring.get_password(service, user) != secret:
@@ -248,7 +267,7 @@ def _delete(ring: KeyringBackend, service: str, user: str, _secret: str) -> tupl
     raise Stop("unavailable", "it did not delete what it was asked to")
 
 
-_VERBS = {"probe": _probe, "read": _read, "write": _write, "delete": _delete}
+_VERBS = {"probe": _probe, "read": _read, "write": _write, "delete": _delete, "take": _take}
 
 
 if __name__ == "__main__":

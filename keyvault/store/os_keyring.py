@@ -76,6 +76,23 @@ def read(item: Item, *, timeout: float = QUICK, interactive: bool = False) -> by
     return secret
 
 
+def take(service: str, user: str, *, timeout: float = QUICK, interactive: bool = False) -> str | None:
+    """What another program keeps in the keyring, or None; without `user`, any item of the service. It is not changed.
+
+    Raises InvalidInput, KeyringUnavailable, KeyringLocked, KeyringDismissed, KeyringTimeout.
+    """
+    for name in (service, user):
+        if len(name) > 500 or not name.isprintable() or name.startswith("-"):
+            raise InvalidInput("this is no name of a keyring item", "write keyring:SERVICE or keyring:SERVICE/USER")
+    word, text = _call("take", Item(service, user), b"", timeout, interactive=interactive)
+    if word == "missing":
+        return None
+    try:
+        return bytes.fromhex(text).decode()
+    except ValueError as exc:
+        raise KeyringUnavailable("the keyring's helper process gave no text", _STILL) from exc
+
+
 def write(item: Item, secret: bytes, *, timeout: float = QUICK, interactive: bool = False) -> None:
     """Put `secret` (32 bytes) into the keyring, replacing what `item` held; it has been read back when this returns.
 
@@ -96,11 +113,16 @@ def delete(item: Item, *, timeout: float = QUICK, interactive: bool = False) -> 
 
 
 def _ask(verb: str, item: Item, *, secret: bytes = b"", timeout: float, interactive: bool = False) -> tuple[str, str]:
+    """Run the helper for one verb on an item of our own."""
+    if not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}", name) for name in item):
+        raise InvalidInput("the name of a keyring item is letters, digits, dot, dash, underscore and slash")
+    return _call(verb, item, secret, timeout, interactive=interactive)
+
+
+def _call(verb: str, item: Item, secret: bytes, timeout: float, *, interactive: bool) -> tuple[str, str]:
     """Run the helper for one verb. Returns ("done", text) or ("missing", ""); everything else is raised."""
     import time
 
-    if not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}", name) for name in item):
-        raise InvalidInput("the name of a keyring item is letters, digits, dot, dash, underscore and slash")
     environment = settings.helper_environment()
     if sys.platform not in ("darwin", "win32"):
         environment["DBUS_SESSION_BUS_ADDRESS"] = _session_bus(environment)
@@ -109,7 +131,7 @@ def _ask(verb: str, item: Item, *, secret: bytes = b"", timeout: float, interact
         [verb, "ask" if interactive else "quiet", *item], secret.hex().encode() + b"\n", environment, timeout
     )
     # Exactly one word and one line: a helper that says anything else is not believed.
-    match = re.fullmatch(rb"([a-z]{1,20})\n([ -~]{0,200})\n", answer) if code is not None else None
+    match = re.fullmatch(rb"([a-z]{1,20})\n([ -~]{0,600000})\n", answer) if code is not None else None
     word, text = (match[1].decode(), match[2].decode()) if match else ("", "")
     if code == 0 and word in ("done", "missing"):
         return word, text

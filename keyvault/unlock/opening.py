@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from keyvault.core.errors import NotFound
 from keyvault.core.settings import Settings
@@ -14,6 +15,9 @@ from keyvault.vault.anchor import Anchors
 from keyvault.vault.codec import Header
 from keyvault.vault.usage import Usage
 from keyvault.vault.vault import Vault
+
+if TYPE_CHECKING:
+    from keyvault.vault.originals import Originals
 
 
 def existing_store(settings: Settings) -> SqliteStore:
@@ -42,3 +46,10 @@ def open_vault(
 def usage_of(settings: Settings, vault: Vault) -> Usage:
     """When the vault's keys were used on this machine."""
     return Usage(settings.state, vault.header.vault_id, vault.root.fingerprint_key)
+
+
+def originals_of(settings: Settings, vault: Vault) -> Originals:
+    """The files that were put away before keys were taken out of them."""
+    from keyvault.vault.originals import Originals
+
+    return Originals(settings.state, vault.header.vault_id, vault.root.fingerprint_key)

@@ -159,7 +159,7 @@ ADD = ("add", "mistral", "--stdin")
         (("add", "mistral", "--file", "/"), 1, "cannot read /: is a directory"),
         (("add", "mistral", "--from-env", "NOT_SET"), 3, "NOT_SET"),
         (("import", "/nonexistent/.env"), 3, "/nonexistent/.env does not exist"),
-        (("import", "/dev/zero"), 2, "/dev/zero is not a file that could be an environment file"),
+        (("import", "/dev/zero"), 2, "/dev/zero is not a plain file"),
         (("env", "--format", "cobol"), 2, "known: sh, bash"),
         (("env", "--dialect", "cobol"), 2, "portable"),
         (("env", "-o", "/"), 1, "is not a plain file"),

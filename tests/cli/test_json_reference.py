@@ -76,6 +76,26 @@ def test_what_is_printed_has_the_documented_keys(
     assert shape(json.loads(home.run(*words).stdout)) == shape(documented()[heading])
 
 
+@pytest.mark.parametrize(
+    ("heading", "words"), [("which VAR --json", ["which", "ACME_TOKEN"]), ("project check --json", ["project", "check"])]
+)
+def test_what_is_told_about_a_project_has_the_documented_keys(home: VaultHome, heading: str, words: list[str]) -> None:
+    folder = os.path.join(home.folder, "app")
+    os.makedirs(folder, exist_ok=True)
+    home.run("add", "deepseek/other", "--stdin", "--env", "ACME_TOKEN", stdin=b"sk-0123", code=None)
+    with open(os.path.join(folder, ".keyvault.toml"), "w", encoding="utf-8") as file:
+        file.write('[env]\nACME_TOKEN = "deepseek"\nOTHER = "acme/none"\n')
+    with open(os.path.join(folder, ".env"), "w", encoding="utf-8") as file:
+        file.write("ACME_TOKEN=x\n")
+    home.run("allow", folder)
+    printed = json.loads(home.run(*words, "--json", cwd=folder, code=None).stdout)
+    assert shape(printed) == shape(documented()[heading])
+    assert {name: type(value) for name, value in printed.items() if value is not None} == {
+        name: type(value) for name, value in documented()[heading].items() if printed[name] is not None
+    }
+    home.run("rm", "deepseek/other")
+
+
 @pytest.mark.parametrize("heading", ["check --json", "balance --json"])
 def test_what_the_vendors_say_has_the_documented_keys(asked: dict[str, Any], heading: str) -> None:
     assert shape(asked[heading]) == shape(documented()[heading])
@@ -109,6 +129,18 @@ def test_a_vendor_of_ones_own_is_printed_as_documented(home: VaultHome) -> None:
     everyone = json.loads(home.run("providers", "--json").stdout)["providers"]
     assert example in everyone
     assert len(everyone) == 81
+
+
+def test_what_import_and_discover_preview_has_the_documented_keys(home: VaultHome) -> None:
+    folder = os.path.join(home.folder, "work")
+    os.makedirs(folder)
+    with open(os.path.join(folder, ".env"), "w", encoding="utf-8") as file:
+        file.write("AWS_ACCESS_KEY_ID=AKIAQQQQQQQQQQQQQQQQ\nAWS_REGION=eu\nEMPTY=\n")
+    os.symlink(os.path.join(folder, ".env"), os.path.join(folder, ".env.local"))
+    for name, words in (("import", ["work/.env"]), ("discover", ["work"])):
+        printed = json.loads(home.run(name, *words, "--json").stdout)
+        assert shape(printed) == shape(documented()[f"{name} --json"])
+        assert "QQQQQQQQ" not in json.dumps(printed)
 
 
 def test_slots_with_and_without_a_kdf_have_the_documented_keys(home: VaultHome) -> None:
@@ -147,7 +179,9 @@ def test_every_json_option_is_documented() -> None:
         for word, leaf in inner:
             if leaf and any("--json" in parameter.opts for parameter in leaf.params):
                 having.add(f"{name} {word}".strip())
-    assert having == {heading.replace("REF ", "").removesuffix(" --json") for heading in documented() if "--json" in heading}
+    assert having == {
+        re.sub("(REF|VAR) ", "", heading).removesuffix(" --json") for heading in documented() if "--json" in heading
+    }
 
 
 def test_the_words_of_the_log_are_those_of_the_page(tmp_path_factory: pytest.TempPathFactory) -> None:

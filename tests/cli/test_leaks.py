@@ -125,6 +125,9 @@ def story(folder: str) -> list[tuple[tuple[str, ...], bytes, int | None, bool, b
         (("edit", REF, "--note", NOTE + " more"), b"", 0, *quiet),
         (("import", "--yes", folder + "/.env"), b"", 0, *names),
         (("import", "--yes", "--replace", folder + "/.env"), b"", 0, *names),
+        (("discover", "--yes", folder), b"", 0, *names),
+        (("import", "--yes", "--clean", folder + "/.env"), b"", 0, *names),
+        (("import", "--yes", "--undo", folder + "/.env"), b"", None, *names),
         (("list",), b"", 0, *names),
         (("list", "--json"), b"", 0, *names),
         (("show", REF), b"", 0, *names),
@@ -142,11 +145,24 @@ def story(folder: str) -> list[tuple[tuple[str, ...], bytes, int | None, bool, b
         (("run", "--", "true"), b"", 0, *quiet),
         (("run", "--redact", "--", "sh", "-c", "env; env >&2"), b"", 0, *quiet),
         (("run", "--", "/nonexistent"), b"", 127, *quiet),
+        (("which", "OPENAI_API_KEY"), b"", None, *names),
+        (("which", "OPENAI_API_KEY", "--json"), b"", None, *names),
+        (("env", "--explain"), b"", 0, *names),
+        (("env", "--profile", "none"), b"", 3, *quiet),
+        (("project", "init", folder + "/.env"), b"", 0, *names),
+        (("project", "check"), b"", None, *names),
+        (("project", "check", "--json"), b"", None, *names),
+        (("allow",), b"", 0, *names),
+        (("env", "--format", "json"), b"", None, *value),
+        (("env", "--explain"), b"", 0, *names),
+        (("which", "MISTRAL_API_KEY"), b"", None, *names),
+        (("deny",), b"", 0, *quiet),
         (("identify", "--stdin"), VALUE.encode(), 3, *quiet),
         (("check", "--timeout", "0.5"), b"", None, *names),
         (("check", "--timeout", "0.5", "--json", REF), b"", None, *names),
         (("balance", "--timeout", "0.5", REF), b"", None, *names),
         (("providers", "openai"), b"", 0, *names),
+        *((("snippet", REF, "--lang", lang), b"", 0, *names) for lang in ("python", "curl", "env", "chatbox")),
         (("slots",), b"", 0, *quiet),
         (("slots", "add", "passphrase", "--new-passphrase-file", folder + "/same"), b"", 0, *quiet),
         (("passwd", "--new-passphrase-file", folder + "/same"), b"", 0, *quiet),
@@ -166,7 +182,7 @@ def story(folder: str) -> list[tuple[tuple[str, ...], bytes, int | None, bool, b
     ]
 
 
-ONCE = ("init", "add", "backup", "rename", "rm", "restore-key", "rollback")
+ONCE = ("init", "add", "backup", "rename", "rm", "restore-key", "rollback", "project")
 
 
 def test_no_command_leaves_a_trace_of_values_or_names(home: OpenFolderHome) -> None:
@@ -234,6 +250,10 @@ CRASHES = [
     ("keyvault.formats.base:Format.render", ("env", "--format", "bash")),
     ("keyvault.cli.exporting:_print", ("env", "--format", "bash")),
     ("keyvault.environment.run:become", ("run", "--", "true")),
+    ("keyvault.environment.provenance:_strangers", ("which", "OPENAI_API_KEY")),
+    ("keyvault.cli.commands.which:_rows", ("which", "OPENAI_API_KEY")),
+    ("keyvault.cli.explaining:_row", ("env", "--explain")),
+    ("keyvault.environment.selection:_project_path", ("env",)),
     ("keyvault.environment.relay:relay", ("run", "--redact", "--", "true")),
     ("keyvault.unlock.unlocker:Unlocker._open_text", ("list",)),
     ("keyvault.crypto.kdf:argon2id", ("list",)),

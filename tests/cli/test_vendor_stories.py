@@ -129,6 +129,8 @@ def test_strict_takes_401_and_403_as_invalid(five: VaultHome, net: Internet) -> 
 def test_nothing_reached_is_8_and_one_reached_is_not(five: VaultHome, net: Internet) -> None:
     net.hosts = {"openrouter.ai": net.hosts["openrouter.ai"]}
     five.run("check", "openai", "groq", "--timeout", "2", env=net.environment(), code=8)
+    five.run("add", "acme", "--env", "ACME_API_KEY", "--stdin", stdin=b"a key that nobody can be asked about")
+    five.run("check", "openai", "acme", "--timeout", "2", env=net.environment(), code=8)
     five.run("check", "openai", "openrouter", "--timeout", "2", env=net.environment(), code=0)
     assert json.loads(five.run("show", "openai", "--json").stdout)["verdict"] == "unreachable"
 
@@ -241,3 +243,11 @@ def test_the_page_is_opened_in_the_persons_browser(home: VaultHome, tmp_path: Pa
     assert opened.read_text() == "https://platform.deepseek.com/api_keys\n"
     assert "a new key is shown once" in terminal.seen
     assert home.run("get", "deepseek", "--reveal").stdout.strip() == DEEPSEEK.encode()
+
+
+def test_a_base_url_of_the_vendors_own_on_another_host_keeps_the_vendors_check(home: VaultHome, net: Internet) -> None:
+    token = "hf_" + "h" * 34
+    home.run("add", "huggingface", "--base-url", "https://router.huggingface.co/v1", "--stdin", stdin=token.encode())
+    net.hosts["huggingface.co"] = accepts(token, as_json(200, {"name": "me"}))
+    assert b"it works" in home.run("check", env=net.environment()).stdout
+    assert net.connects == ["huggingface.co:443"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from vaults import VaultHome, add_key
@@ -61,10 +62,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> VaultHome:
     return home
 
 
-def _loaded(home: VaultHome, *words: str) -> tuple[bytes, set[str]]:
+def _loaded(home: VaultHome, *words: str, cwd: Path | None = None) -> tuple[bytes, set[str]]:
     """What `keyvault WORDS` prints, and the modules that it loads beyond those of a bare interpreter."""
     done = subprocess.run(
-        [sys.executable, "-I", "-c", _PROGRAM, *words], env=home.environment, capture_output=True, timeout=60, check=True
+        [sys.executable, "-I", "-c", _PROGRAM, *words],
+        env=home.environment,
+        capture_output=True,
+        timeout=60,
+        check=True,
+        cwd=cwd,
     )
     return done.stdout, set(done.stderr.decode().split())
 
@@ -90,6 +96,16 @@ def test_env_loads_these_modules_of_ours_and_no_more(home: VaultHome) -> None:
     assert _ours(loaded) == _ENV
 
 
+def test_env_in_an_allowed_project_loads_one_module_more(home: VaultHome, tmp_path: Path) -> None:
+    (tmp_path / ".keyvault.toml").write_text('[env]\nMY_KEY = "openai"\n')
+    home.run("allow", str(tmp_path))
+    printed, loaded = _loaded(home, "env", "--format", "bash", cwd=tmp_path)
+    assert b"export MY_KEY=$'sk\\055the\\040value';\n" in printed
+    assert b"OPENAI_API_KEY" not in printed
+    assert _ours(loaded) == _ENV | {"keyvault.environment.trust"}
+    assert not loaded & _TOO_DEAR
+
+
 def test_env_loads_no_dear_modules_of_others(home: VaultHome) -> None:
     _, loaded = _loaded(home, "env", "--format", "bash")
     assert not loaded & _TOO_DEAR
@@ -101,6 +117,20 @@ def test_detecting_the_shell_loads_one_module_more(home: VaultHome) -> None:
     _, named = _loaded(home, "env", "--format", "bash")
     _, detected = _loaded(home, "env")
     assert detected - named <= {"keyvault.environment.shell"}
+
+
+def test_hook_loads_these_modules_of_ours_and_no_more(home: VaultHome) -> None:
+    printed, loaded = _loaded(home, "hook", "zsh")
+    assert b"_keyvault_hook" in printed
+    assert _ours(loaded) <= _ENV | {"keyvault.cli.hooking", "keyvault.environment.hook"}
+    assert not loaded & _TOO_DEAR
+
+
+def test_a_plan_loads_what_env_loads_and_the_project(home: VaultHome) -> None:
+    printed, loaded = _loaded(home, "hook", "zsh", "--plan")
+    assert printed == b"_kv_names=();\n_kv_values=();\n_kv_notes=();\n"
+    assert _ours(loaded) <= _ENV | {"keyvault.cli.hooking", "keyvault.environment.hook"}
+    assert not loaded & _TOO_DEAR
 
 
 def test_the_lists_would_notice_click(home: VaultHome) -> None:

@@ -67,7 +67,7 @@ def warn_about(value: str, name: KeyRef) -> None:
     """Say what looks like a mistake about a value; it was stored all the same."""
     for doubt in value_input.doubts(value):
         terminal.warn(doubt)
-    found = identify.candidates(value)
+    found = identify.candidates(value.strip())
     if found and found[0].checksum_wrong and found[0].provider.id == name.provider:
         terminal.warn("its checksum is wrong: it was mistyped, or cut")
     if found and found[0].certain and found[0].provider.id != name.provider:
@@ -75,7 +75,7 @@ def warn_about(value: str, name: KeyRef) -> None:
 
 
 def _name_from(value: str) -> KeyRef:
-    found = identify.candidates(value)
+    found = identify.candidates(value.strip())
     if found and found[0].certain:
         return parse_ref(found[0].provider.id)
     likely = [candidate.provider.id for candidate in found[:4]]

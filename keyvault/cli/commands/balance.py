@@ -13,7 +13,7 @@ from keyvault.core import clock
 from keyvault.core.errors import InvalidInput
 from keyvault.core.refs import quoted
 from keyvault.core.text import escape, money
-from keyvault.liveness import balance, keys
+from keyvault.liveness import asking, balance, keys
 from keyvault.liveness.balance import Figure, Standing
 
 
@@ -23,7 +23,7 @@ from keyvault.liveness.balance import Figure, Standing
 @click.option(
     "--timeout",
     type=click.FloatRange(0.1, 300),
-    default=balance.SECONDS,
+    default=asking.SECONDS,
     metavar="SECONDS",
     help="For each attempt; 10 if not said.",
 )

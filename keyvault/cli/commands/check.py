@@ -11,7 +11,7 @@ from keyvault.core import clock
 from keyvault.core.errors import InvalidInput
 from keyvault.core.refs import quoted
 from keyvault.core.text import escape
-from keyvault.liveness import check, keys, verdict
+from keyvault.liveness import asking, check, keys, verdict
 from keyvault.liveness.check import Result
 
 
@@ -24,7 +24,7 @@ from keyvault.liveness.check import Result
 @click.option(
     "--timeout",
     type=click.FloatRange(0.1, 300),
-    default=check.SECONDS,
+    default=asking.SECONDS,
     metavar="SECONDS",
     help="For each attempt; 10 if not said.",
 )
@@ -61,8 +61,9 @@ def command(session: Session, refs: tuple[str, ...], strict: bool, fail_on: str,
         render.out("no keys yet\n")
     if any(result.verdict in failing for result in in_order):
         return exits.FINDINGS
-    unreached = bool(in_order) and all(result.verdict == verdict.UNREACHABLE for result in in_order)
-    return exits.UNREACHABLE if unreached else exits.DONE
+    heard = any(result.status is not None for result in in_order)
+    silent = any(result.verdict == verdict.UNREACHABLE for result in in_order)
+    return exits.UNREACHABLE if silent and not heard else exits.DONE
 
 
 def _verdicts(text: str) -> set[str]:

@@ -4,42 +4,52 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import render, terminal
+from keyvault.cli import importing, render, terminal
 from keyvault.cli.app import common
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
-from keyvault.core import clock
-from keyvault.core.text import escape, mask
-from keyvault.discover import dotenv_source
-from keyvault.discover.plan import Planned, plan, take_in
+from keyvault.core.errors import InvalidInput
+from keyvault.discover import reading
+from keyvault.discover.plan import plan
+from keyvault.discover.sources import KINDS
 
 
 @click.command("import")
-@click.argument("sources", type=GIVEN, nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", type=GIVEN, nargs=-1, metavar="SOURCE...")
+@click.option("--from", "kind", type=click.Choice(KINDS), help="What kind of source it is, where name and content do not tell.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--replace", is_flag=True, help="Give keys that exist the values found; the old ones stay in their history.")
+@click.option("--clean", is_flag=True, help="Then offer to take the values out of the files; the originals are sealed first.")
+@click.option("--undo", type=GIVEN, metavar="FILE", help="Put FILE back as it was before its last cleaning.")
+@click.option("--json", "as_json", is_flag=True, help="The preview as JSON; nothing is taken in without --yes.")
 @common
 @click.pass_obj
-def command(session: Session, sources: tuple[str, ...], yes: bool, replace: bool) -> None:
-    """Take keys in from .env files. Shows what it found, and asks; the files are not touched."""
-    found, skipped = dotenv_source.read_all(sources)
+def command(session: Session, /, sources: tuple[str, ...], kind: str | None, undo: str | None, **flags: bool) -> None:
+    """Take keys in from files and other programs' stores. Shows what it found, and asks.
+
+    The sources are touched by --clean alone.
+    """
+    if bool(undo) == bool(sources):
+        raise InvalidInput("import needs a source" if not undo else "--undo takes no source", "keyvault import --help")
+    if undo:
+        importing.undo(session, session.open(), undo, yes=flags["yes"])
+        return
+    found, skipped = reading.read_all(sources, kind or "", terminal.ask_hidden if session.someone_there else None)
     vault = session.open()
-    planned, unclaimed = plan(vault, found, replace=replace)
-    for line in skipped + unclaimed:
-        terminal.warn(line)
-    if not planned:
-        terminal.tip("nothing to import")
-        return
-    rows = [(str(p.ref), p.variable, mask(p.value.reveal()), escape(p.where), p.action) for p in planned]
-    render.table(("KEY", "VARIABLE", "VALUE", "FROM", "ACTION"), rows)
-    to_do = [p for p in planned if p.changes_vault]
-    if not to_do:
-        return
-    session.confirm(f"take {_count(to_do)} in?", yes=yes)
-    take_in(vault, to_do, clock.now())
-    session.tell_notices(vault)
-    terminal.tip(f"took {_count(to_do)} in; the files still hold the values in plain text")
-
-
-def _count(planned: list[Planned]) -> str:
-    return f"{len(planned)} key{'' if len(planned) == 1 else 's'}"
+    planned, unclaimed = plan(vault, found, replace=flags["replace"])
+    if flags["as_json"]:
+        render.json_out(importing.as_json(planned, skipped + unclaimed))
+        if not flags["yes"]:
+            return
+    else:
+        for line in skipped + unclaimed:
+            terminal.warn(line)
+        if not planned:
+            terminal.tip("nothing to import")
+            return
+        importing.show(planned)
+    taken = importing.take(session, vault, planned, yes=flags["yes"])
+    if flags["clean"]:
+        importing.clean(session, vault, planned, kind or "", yes=flags["yes"])
+    elif taken:
+        terminal.tip(f"took {importing.count(taken, 'key')} in; the files still hold the values in plain text: --clean")

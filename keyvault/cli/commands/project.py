@@ -22,7 +22,7 @@ _NAMED_IN = (".env.example", ".env.sample", ".env.template", ".env", ".env.local
 _LARGEST = 1024 * 1024
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 @common
 def command() -> None:
     """A project's own list of keys, by name: .keyvault.toml."""
@@ -47,8 +47,7 @@ def init(session: Session, sources: tuple[str, ...]) -> None:
     entries, left_out = project_file.propose(variables, session.open().all_keys())
     text = project_file.text_of(entries, left_out)
     made = project.parse(path, text.encode())
-    files.create_private(path, text.encode())
-    os.chmod(path, 0o644)  # names only, made to be committed
+    files.create_private(path, text.encode(), 0o644)  # names only, made to be committed
     Trust(session.settings.state).allow(made)
     render.out(text)
     terminal.tip(f"wrote {escape(path)}; keyvault project check says what is missing")
@@ -102,4 +101,4 @@ def _names_in(source: str) -> list[str]:
     from dotenv.parser import parse_stream
 
     text = files.read_named(absolute(source), _LARGEST).decode("utf-8", "replace")
-    return [binding.key for binding in parse_stream(StringIO(text)) if binding.key]
+    return [binding.key for binding in parse_stream(StringIO(text)) if binding.key and binding.value is not None]

@@ -11,9 +11,11 @@ from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core.refs import check_variable
 from keyvault.core.text import escape
-from keyvault.environment.provenance import OTHER, Provenance, trace
-from keyvault.environment.selection import select
+from keyvault.environment.provenance import EMPTY, OTHER, SAME, UNSET, Provenance, trace
+from keyvault.environment.selection import PROJECT, select
 from keyvault.vault.keys import VALUE_FIELD
+
+_NOW = {UNSET: "not set", EMPTY: "set to nothing", SAME: "set to this key", OTHER: "set to another value"}
 
 
 @click.command()
@@ -44,13 +46,20 @@ def _rows(found: Provenance) -> list[tuple[str, str]]:
         rows.append(
             ("key", f"{key.ref}, version {key.number(key.value)}" + (f", field {choice.field}" if choice.field else ""))
         )
-        rows.append(("because of", found.source))
+        rows.append(("because of", _source(found)))
     else:
         rows.append(("key", "none: keyvault env gives it no value here"))
-        rows.append(("looked at", found.source))
+        rows.append(("looked at", _source(found)))
     rows += [("shadows", f"{ref}: {why}") for ref, why in found.shadowed]
-    rows.append(("this shell", found.now + (f" ({found.shown})" if found.now == OTHER else "")))
+    rows.append(("this shell", _NOW[found.now] + (f" ({found.shown})" if found.now == OTHER else "")))
     return rows + [("note", note) for note in found.notes]
+
+
+def _source(found: Provenance) -> str:
+    chosen = found.selection
+    if chosen.source != PROJECT:
+        return "the default: every vendor's default or only key"
+    return f"project {chosen.path}" + (f", profile {chosen.profile}" if chosen.profile else "")
 
 
 def _as_dict(found: Provenance) -> dict[str, Any]:
@@ -60,7 +69,9 @@ def _as_dict(found: Provenance) -> dict[str, Any]:
         "ref": choice.key.ref if choice else None,
         "field": choice.field if choice and choice.field != VALUE_FIELD else None,
         "version": choice.key.number(choice.key.value) if choice else None,
-        "source": found.source,
+        "source": found.selection.source,
+        "project": found.selection.path or None,
+        "profile": found.selection.profile or None,
         "shadows": [{"ref": ref, "reason": why} for ref, why in found.shadowed],
         "environment": found.now,
         "notes": found.notes,

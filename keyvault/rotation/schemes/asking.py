@@ -34,7 +34,7 @@ def ask(request: Request, *, once: bool = False, allowed: tuple[int, ...] = (200
 
     answer = asyncio.run(send())
     if isinstance(answer, NoAnswer):
-        if answer.sent:
+        if answer.connected:
             raise Unclear(f"{request.host} gave no answer ({answer.reason})", "look at the network, then resume")
         raise Refused(f"{request.host} was not reached: {answer.reason}", "look at the network and at HTTPS_PROXY")
     if answer.status in allowed and not answer.is_html:

@@ -56,7 +56,7 @@ def test_any_split_gives_what_replacing_in_one_go_gives(case: tuple[list[str], b
 @given(streams())
 def test_nothing_is_left_of_any_form_and_only_forms_are_taken(case: tuple[list[str], bytes, list[bytes]]) -> None:
     values, text, chunks = case
-    assume(MASK not in text)
+    assume(b"*" not in text)  # one beside a mask could be taken for a part of it
     gaps = redact(values, *chunks).split(MASK)
     needles = Redactor(values)._needles
     assert not [needle for needle in needles for gap in gaps if needle in gap]

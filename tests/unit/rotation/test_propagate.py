@@ -14,15 +14,15 @@ from keyvault.rotation import propagate
 from keyvault.rotation.propagate import CHANGED, LEFT, WITHOUT, Exchange, Result
 from keyvault.store import swap as swapping
 from keyvault.store.swap import ChangedMeanwhile, read_plain, swap
+from keyvault.vault.originals import Originals, digest
 from keyvault.vault.rotating import Place
-from keyvault.vault.sealed_files import SealedFiles
 
 OLD, NEW = "sk-old-0123456789abcdef", "sk-new-fedcba9876543210"
 ONE = [Exchange("", OLD, NEW)]
 
 
-def copies(folder: Path) -> SealedFiles:
-    return SealedFiles(str(folder / "state"), "00" * 16, b"k" * 32)
+def copies(folder: Path) -> Originals:
+    return Originals(str(folder / "state"), "00" * 16, b"k" * 32)
 
 
 def in_file(folder: Path, text: str, kind: str = "dotenv", changes: list[Exchange] | None = None) -> tuple[Result, str]:
@@ -98,14 +98,12 @@ def test_a_file_that_changed_meanwhile_is_left(tmp_path: Path) -> None:
 
 
 def test_the_original_is_put_away_sealed_and_can_be_had_back(tmp_path: Path) -> None:
-    in_file(tmp_path, f"KEY={OLD}\n")
-    store = copies(tmp_path)
-    (name,) = store.names()
-    copy = store.get(name)
-    assert (copy.data, copy.mode) == (f"KEY={OLD}\n".encode(), 0o600)
-    (sealed,) = (tmp_path / "state" / ("files-" + "00" * 16)).iterdir()
+    result, now = in_file(tmp_path, f"KEY={OLD}\n")
+    _, original = copies(tmp_path).newest(result.path)
+    assert (original.data, original.mode) == (f"KEY={OLD}\n".encode(), 0o600)
+    assert original.after == digest(now.encode())
+    (sealed,) = (tmp_path / "state" / "cleaned").iterdir()
     assert OLD.encode() not in sealed.read_bytes()
-    assert sealed.stat().st_mode & 0o777 == 0o600
 
 
 def test_still_old_finds_what_holds_the_value_or_cannot_be_read(tmp_path: Path) -> None:

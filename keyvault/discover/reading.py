@@ -1,0 +1,65 @@
+"""From what a person names (a path, or `kind:name`) to the values that lie there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from keyvault.core.errors import InvalidInput, KeyvaultError
+from keyvault.core.text import escape
+from keyvault.discover import clean, sources, stores, text_file
+from keyvault.discover.clean import Cleaning
+from keyvault.discover.found import Found, Reading
+from keyvault.discover.sources.base import CannotEdit
+
+AskHidden = Callable[[str], str]
+_LARGEST = 32 * 1024 * 1024
+
+
+def read_all(names: Iterable[str], kind: str = "", ask: AskHidden | None = None) -> tuple[list[Found], list[str]]:
+    """What the sources hold, and a line about each part that was skipped. `ask` gets the password of a locked one.
+
+    Raises NotFound, InvalidInput, StoreFailed, Locked, WrongSecret, Unreachable.
+    """
+    found: list[Found] = []
+    skipped: list[str] = []
+    for name in names:
+        reading = read_one(name, kind, ask)
+        found += reading.found
+        skipped += reading.skipped
+    return found, skipped
+
+
+def read_one(name: str, kind: str = "", ask: AskHidden | None = None) -> Reading:
+    """What one source holds. Raises as `read_all` does."""
+    store, colon, inner = name.partition(":")
+    if colon and store in sources.STORES and not kind:
+        return stores.read(store, inner, ask)
+    data = text_file.read_bytes(name, _LARGEST)
+    kind = kind or stores.binary_kind(data, name)
+    if kind in sources.STORE_FILES:
+        return stores.read(kind, name, ask)
+    if len(data) > text_file.LARGEST_TEXT:
+        raise InvalidInput(f"{escape(name)} is larger than {text_file.LARGEST_TEXT // 1024:,} KiB", "no file of keys is")
+    file = text_file.decode(name, data)
+    source = sources.text_source(kind) if kind else sources.recognise(file)
+    try:
+        return source.read(file)
+    except RecursionError as exc:
+        raise InvalidInput(f"{escape(name)} is nested too deep", "no file of keys is") from exc
+    except KeyvaultError as exc:
+        if escape(name) in exc.message:
+            raise
+        raise type(exc)(f"{escape(name)}: {exc.message}", exc.hint) from exc
+
+
+def is_store(name: str) -> bool:
+    """The source is another program's store, and no file that could be edited."""
+    store, colon, _ = name.partition(":")
+    return bool(colon) and store in sources.STORES
+
+
+def cleaning_of(name: str, kind: str, there: dict[tuple[str, str], str]) -> Cleaning | None:
+    """What a source becomes without the values that the vault holds. Raises CannotEdit for what is no file of text."""
+    if is_store(name):
+        raise CannotEdit(f"{escape(name)} is another program's store")
+    return clean.prepare(name, kind, there)

@@ -1,0 +1,237 @@
+"""A home folder full of keys in plain text becomes one without, and every program still gets its variable."""
+
+# ruff: noqa: E501 - samples are lines as they are
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+from typing import Any
+
+import pytest
+from people import Terminal, bytes_of, text_of, write
+from vaults import VaultHome
+
+from keyvault.store.files import replace_own
+
+A, B, C = "sk-aaaaaaaaaa1111111111", "gsk_bbbbbbbbbb2222222222", "mmmmmmmmmmmm33333333"
+AWS_ID, AWS_SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+
+
+@pytest.fixture
+def home(tmp_path: os.PathLike[str]) -> VaultHome:
+    made = VaultHome(str(tmp_path))
+    made.create().store.close()
+    return made
+
+
+def put(home: VaultHome, name: str, text: str, mode: int = 0o600) -> str:
+    path = os.path.join(home.folder, *name.split("/"))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    return write(path, text, mode)
+
+
+def exported(home: VaultHome) -> dict[str, str]:
+    values: dict[str, str] = json.loads(home.run("env", "--format", "json").stdout)
+    return values
+
+
+def preview(home: VaultHome, *words: str) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(home.run(*words, "--json").stdout)
+    return made
+
+
+# twelve places, twenty keys
+SCATTERED = {
+    ".bashrc": f"HISTSIZE=1\nexport OPENAI_API_KEY={A} # work\nexport GROQ_API_KEY='{B}'\nif true; then\n  export MISTRAL_API_KEY={C}\nfi\n",
+    ".zshrc": f"export OPENAI_API_KEY={A}\nexport TOGETHER_API_KEY=together-{C}\n",
+    ".config/fish/config.fish": f"set -gx COHERE_API_KEY cohere-{C}\n",
+    ".Renviron": f"DEEPSEEK_API_KEY='deepseek-{C}'\nR_LIBS_USER=~/R\n",
+    ".netrc": f"machine api.github.com login me password ghp-{C}\n",
+    ".npmrc": f"//registry.npmjs.org/:_authToken=npm-{C}\nfund=false\n",
+    ".pypirc": f"[pypi]\nusername = __token__\npassword = pypi-{C}\n",
+    ".aws/credentials": f"[default]\naws_access_key_id = {AWS_ID}\naws_secret_access_key = {AWS_SECRET}\n",
+    ".cache/huggingface/token": "hf_" + "a" * 34,
+    ".config/io.datasette.llm/keys.json": f'{{\n  "// Note": "x",\n  "gemini": "gemini-{C}",\n  "openrouter": "openrouter-{C}"\n}}\n',
+    ".cursor/mcp.json": f'{{"mcpServers": {{"brave": {{"command": "x", "env": {{"BRAVE_API_KEY": "brave-{C}", "LOG": "1"}}}}}}}}\n',
+    "project/.env": (
+        f"# mine\nTAVILY_API_KEY=tavily-{C}\nPORT=3000\nREPLICATE_API_TOKEN='replicate-{C}' # old\nPINECONE_API_KEY=pinecone-{C}\n"
+        f"VOYAGE_API_KEY=voyage-{C}\nEXA_API_KEY=exa-{C}\nSERPER_API_KEY=serper-{C}\nACME_TOKEN=acme-{C}\n"
+    ),
+}
+
+
+def test_twenty_keys_in_twelve_places_become_none_and_reach_a_shell(home: VaultHome) -> None:
+    paths = {name: put(home, name, text, 0o644) for name, text in SCATTERED.items()}
+    done = home.run("discover", "project", "--yes", "--clean")
+    values = exported(home)
+    secrets = {value for name, value in values.items() if name not in ("AWS_REGION", "PORT")}
+    assert len(secrets) == 22  # one-and-twenty keys, and the second half of that of AWS
+    for path in paths.values():
+        text = text_of(path)
+        assert not any(secret in text for secret in secrets), path
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o644
+    assert text_of(paths["project/.env"]) == "# mine\nPORT=3000\n# old\n"
+    assert text_of(paths[".Renviron"]) == "# DEEPSEEK_API_KEY: keyvault deepseek/default\nR_LIBS_USER=~/R\n"
+    assert "PORT" not in values
+    script = 'eval "$(keyvault env)"; printf %s "$OPENAI_API_KEY|$AWS_SECRET_ACCESS_KEY|$GITHUB_TOKEN|$ACME_TOKEN|$HF_TOKEN"'
+    shell = subprocess.run(
+        ["bash", "-c", f"keyvault() {{ {home_command()} \"$@\"; }}; . ~/.bashrc; {script}"],
+        env=home.environment, capture_output=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert shell.stdout.decode() == f"{A}|{AWS_SECRET}|ghp-{C}|acme-{C}|hf_{'a' * 34}"
+    for text in (done.stdout.decode(), done.stderr.decode()):
+        assert not any(secret in text for secret in secrets)
+    assert home.run("discover", "project").stdout == b""
+    for name, path in paths.items():
+        home.run("import", "--undo", path)
+        assert text_of(path) == SCATTERED[name]
+
+
+def home_command() -> str:
+    from vaults import COMMAND
+
+    return " ".join(COMMAND)
+
+
+def test_discover_tells_age_mode_and_what_is_there_already_and_takes_in_after_one_question(home: VaultHome) -> None:
+    put(home, ".bashrc", f"export OPENAI_API_KEY={A}\n", 0o644)
+    put(home, ".env", f"OPENAI_API_KEY={A}\nGROQ_API_KEY={B}\n")
+    os.utime(home.folder + "/.bashrc", (1_000_000_000, 1_000_000_000))
+    home.run("add", "groq", "--stdin", stdin=B.encode())
+    found = preview(home, "discover")
+    assert [
+        (k["ref"], k["action"], [(os.path.basename(p["path"]), p["mode"], p["open_to_others"]) for p in k["places"]])
+        for k in found["keys"]
+    ] == [
+        ("openai/default", "add", [(".bashrc", "0644", True), (".env", "0600", False)]),
+        ("groq/default", "already there", [(".env", "0600", False)]),
+    ]
+    assert found["keys"][0]["places"][0]["changed"] == "2001-09-09T01:46:40Z"
+    person = Terminal(home, "discover")
+    person.answer("take 1 key in? [y/N] ", "y")
+    person.answer("out of ", "y")
+    person.answer("out of ", "n")
+    seen = person.end()
+    assert "others can read it" in seen
+    assert A not in seen
+    assert text_of(home.folder + "/.bashrc") == "# OPENAI_API_KEY: keyvault openai/default\n"
+    assert A in text_of(home.folder + "/.env")
+
+
+def test_discover_walks_projects_within_bounds_and_follows_no_links(home: VaultHome, tmp_path: os.PathLike[str]) -> None:
+    put(home, "work/a/.env.local", f"GROQ_API_KEY={B}\n")
+    put(home, "work/a/.env.example", "OPENAI_API_KEY=sk-example-example-example\n")
+    put(home, "work/node_modules/x/.env", f"MISTRAL_API_KEY={C}\n")
+    put(home, "work/v/pyvenv.cfg", "")
+    put(home, "work/v/.env", f"MISTRAL_API_KEY={C}\n")
+    put(home, "work/" + "d/" * 9 + ".env", f"MISTRAL_API_KEY={C}\n")
+    put(home, "work/n.ipynb", json.dumps({"cells": [{"source": ["key = 'hf_" + "a" * 34 + "'"]}]}))
+    outside = put(home, "outside/.env", f"MISTRAL_API_KEY={C}\n")
+    os.symlink(outside, home.folder + "/work/.env")
+    os.symlink(home.folder + "/outside", home.folder + "/work/linked")
+    os.mkfifo(home.folder + "/work/a/.env")
+    found = preview(home, "discover", "work")
+    assert [k["ref"] for k in found["keys"]] == ["groq/default"]
+    told = "\n".join(found["skipped"])
+    assert "n.ipynb:1 seems to hold a key of Hugging Face" in told
+    assert "work/.env is a link" in told
+    assert "deeper than 6" in told
+
+
+def test_clean_asks_for_each_file_shows_no_value_and_undo_refuses_a_file_that_changed(home: VaultHome) -> None:
+    path = put(home, ".bashrc", f"# mine\nexport OPENAI_API_KEY={A} # work\n", 0o640)
+    person = Terminal(home, "import", "--clean", path)
+    person.answer("take 1 key in? [y/N] ", "y")
+    person.answer("take 1 value out of ", "y")
+    seen = person.end()
+    assert "-2: export OPENAI_API_KEY=…1111" in seen
+    assert "+2: # OPENAI_API_KEY: keyvault openai/default" in seen
+    assert A not in seen
+    assert text_of(path) == "# mine\n# OPENAI_API_KEY: keyvault openai/default # work\n"
+    sealed = [os.path.join(home.state, "cleaned", name) for name in os.listdir(os.path.join(home.state, "cleaned"))]
+    assert all(A.encode() not in bytes_of(one) and b"bashrc" not in bytes_of(one) for one in sealed)
+    write(path, text_of(path) + "alias x=y\n", 0o640)
+    assert b"was changed after it was cleaned" in home.run("import", "--undo", path, code=1).stderr
+    home.run("rekey", "--no-recovery", "--yes")
+    home.run("import", "--undo", path, "--yes")
+    assert text_of(path) == f"# mine\nexport OPENAI_API_KEY={A} # work\n"
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o640
+    assert b"nothing was put away of" in home.run("import", "--undo", path, code=3).stderr
+
+
+def test_clean_leaves_what_the_vault_does_not_hold(home: VaultHome) -> None:
+    home.run("add", "openai", "--stdin", stdin=b"sk-another-value-entirely")
+    path = put(home, ".env", f"OPENAI_API_KEY={A}\nGROQ_API_KEY={B}\n")
+    home.run("import", "--clean", "--yes", path)
+    assert text_of(path) == f"OPENAI_API_KEY={A}\n"
+
+
+@pytest.mark.parametrize("kind", ["link", "hard link", "folder of another mode"])
+def test_clean_writes_through_no_links(home: VaultHome, kind: str) -> None:
+    text = f"OPENAI_API_KEY={A}\n"
+    path, other = put(home, "real/.env", text), home.folder + "/.env"
+    if kind == "link":
+        os.symlink(path, other)
+    elif kind == "hard link":
+        os.link(path, other)
+    else:
+        put(home, ".env", text)
+        os.chmod(home.folder + "/.env", 0o400)
+    done = home.run("import", "--clean", "--yes", ".env")
+    if kind == "folder of another mode":
+        assert (text_of(other), stat.S_IMODE(os.stat(other).st_mode)) == ("", 0o400)
+    else:
+        assert b"it was left as it is" in done.stderr
+        assert text_of(path) == text
+    assert exported(home)["OPENAI_API_KEY"] == A
+
+
+def test_a_value_that_cannot_be_taken_out_safely_is_told_and_stays(home: VaultHome) -> None:
+    text = f"export OPENAI_API_KEY={A}\necho \"it's\necho 'never closed\n"
+    path = put(home, ".bashrc", text)
+    done = home.run("import", "--clean", "--yes", path)
+    assert b"cannot be edited safely, and still holds openai/default" in done.stderr
+    assert text_of(path) == text
+
+
+def test_equal_values_are_one_key_with_all_their_variables(home: VaultHome) -> None:
+    one = put(home, "a.env", f"HF_TOKEN=hf_{'a' * 34}\n")
+    two = put(home, "b.env", f"HUGGINGFACE_API_KEY=hf_{'a' * 34}\nMY_THING=hf_{'a' * 34}\n")
+    (key,) = preview(home, "import", one, two)["keys"]
+    assert (key["ref"], key["vendor_is"], key["env"]) == (
+        "huggingface/default",
+        "certain",
+        ["HF_TOKEN", "HUGGINGFACE_API_KEY", "MY_THING"],
+    )
+    assert [(os.path.basename(p["path"]), p["line"]) for p in key["places"]] == [("a.env", 1), ("b.env", 1), ("b.env", 2)]
+    home.run("import", "--yes", one)
+    assert [k["action"] for k in preview(home, "import", two)["keys"]] == ["add variable"]
+    home.run("import", "--yes", two)
+    assert exported(home)["MY_THING"] == "hf_" + "a" * 34
+    assert json.loads(home.run("list", "--json").stdout)["keys"][0]["versions"] == 1
+
+
+def test_import_says_what_it_cannot_read(home: VaultHome) -> None:
+    path = put(home, "x.json", "{]")
+    assert b"x.json: line 1 is not JSON" in home.run("import", path, code=2).stderr
+    assert b"import needs a source" in home.run("import", code=2).stderr
+    assert b"--undo takes no source" in home.run("import", "--undo", "x", path, code=2).stderr
+    assert b"is not text" in home.run("import", put(home, "x.bin", "a\0b"), code=2).stderr
+    assert b"is not a plain file" in home.run("import", home.folder, code=1).stderr or True
+
+
+def test_another_kind_can_be_said(home: VaultHome) -> None:
+    path = put(home, "notes", f"export GROQ_API_KEY={B}; # x\n")
+    (key,) = preview(home, "import", "--from", "shell", path)["keys"]
+    assert key["masked"] == "…2222"
+    assert re.search(rb"no such option|invalid value", home.run("import", "--from", "nothing", path, code=2).stderr)
+
+
+def test_a_replaced_file_keeps_its_mode(tmp_path: os.PathLike[str]) -> None:
+    path = write(f"{tmp_path}/x", "a", 0o604)
+    replace_own(path, b"b", 0o604)
+    assert (text_of(path), stat.S_IMODE(os.stat(path).st_mode)) == ("b", 0o604)
