@@ -116,7 +116,7 @@ def _register(vault: Vault, path: str, form: Format, resolved: Resolved) -> None
             for key, name in new:
                 changes.register_place(tx, key.ref, form.name, path, name)
     except KeyvaultError as exc:  # a vault that cannot be written to must not keep anybody from their file
-        terminal.tip(f"rotate will not know of {path}: {exc.message}")
+        terminal.warn(f"rotate will not know of {path}: {exc.message}")
 
 
 def _write_file(vault: Vault, request: Request, form: Format, resolved: Resolved) -> None:

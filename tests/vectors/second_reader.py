@@ -303,13 +303,13 @@ def check_record(record: Any) -> None:
     balance = get("balance", ["", 0, []])
     need(is_list(balance, str, int, list) and whole(balance[1], 0, LATEST), "record", "balance")
     need(all(is_list(amount, str, str, str, str) for amount in balance[2]), "record", "balance")
-    check_rotation(record)
     versions = record.get("versions")
     need(isinstance(versions, list) and all(is_list(version, str, int, str, str) for version in versions), "record", "versions")
     for name, at, blob, fingerprint in versions:
         known = (blob, fingerprint) == ("", "") or (is_hex(blob, 32) and is_hex(fingerprint, 8))
         need(is_hex(name, 16) and whole(at, 0, LATEST) and known, "record", "a version")
     need(get("current") in [version[0] for version in versions], "record", "current")
+    check_rotation(record)
 
 
 def check_rotation(record: Any) -> None:
@@ -328,7 +328,7 @@ def check_rotation(record: Any) -> None:
     times = {"grace", "promoted", "up", "created", "expires", "new_expires"} & set(rotation)
     need(all(whole(rotation.get(name), 0, LATEST) for name in {"began", "at"} | times), "record", "rotation")
     need(all(isinstance(rotation[name], bool) for name in {"leaked", "back"} & set(rotation)), "record", "rotation")
-    known = [version[0] for version in record.get("versions") or [] if version] + [""]
+    known = [*(version[0] for version in record["versions"]), ""]
     need("rotation" not in record or {rotation["old"], rotation.get("new", "")} <= set(known), "record", "rotation")
 
 
