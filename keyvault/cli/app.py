@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Run a program with keys in its environment."),
     "check": ("check", "Ask the vendors whether keys still work."),
     "balance": ("balance", "Ask the vendors what is left."),
+    "rotate": ("rotate", "Replace keys, at their vendors and in files."),
     "providers": ("providers", "The vendors that keyvault knows."),
     "identify": ("identify", "Say whose key a value is."),
     "snippet": ("snippet", "How to use a key from a program."),

@@ -13,6 +13,7 @@ from keyvault.environment.selection import DEFAULT, select
 from keyvault.formats import load
 from keyvault.formats.base import Format, Rendered
 from keyvault.vault.usage import EXPORTED, USED
+from keyvault.vault.vault import Vault
 
 
 class Request(NamedTuple):
@@ -68,10 +69,11 @@ def _run(session: Session, request: Request, form: Format, *, piped: bool) -> in
     resolved = resolve(vault, selection)
     for warning in (*resolved.warnings, *resolved.missing):
         terminal.warn(warning)
+    session.remind(vault, resolved.keys)
     if request.output and resolved.missing:
         raise NotFound("the project needs keys that are not there, so nothing was written", "keyvault project check lists them")
     if request.output:
-        _write_file(request, form, resolved)
+        _write_file(vault, request, form, resolved)
         code = 0
     elif piped or request.reveal:
         code = _print(form.render(resolved.variables), form, incomplete=bool(resolved.missing))
@@ -99,7 +101,25 @@ def _print(rendered: Rendered, form: Format, *, incomplete: bool = False) -> int
     return code
 
 
-def _write_file(request: Request, form: Format, resolved: Resolved) -> None:
+def _register(vault: Vault, path: str, form: Format, resolved: Resolved) -> None:
+    """Note with each key that the file holds it, for `rotate`; one commit, and none where nothing is new."""
+    from keyvault.vault import changes
+
+    path = settings.absolute(path)
+    holding = [(key, set(vault.values(key).values())) for key in resolved.keys]
+    pairs = [(key, name) for name, value in resolved.variables for key, values in holding if value in values]
+    new = [(key, name) for key, name in pairs if (form.name, path, name) not in key.places]
+    if not new:
+        return
+    try:
+        with vault.transaction("place") as tx:
+            for key, name in new:
+                changes.register_place(tx, key.ref, form.name, path, name)
+    except KeyvaultError as exc:  # a vault that cannot be written to must not keep anybody from their file
+        terminal.warn(f"rotate will not know of {path}: {exc.message}")
+
+
+def _write_file(vault: Vault, request: Request, form: Format, resolved: Resolved) -> None:
     from keyvault.environment import export_file
 
     rendered = export_file.merge(request.output, form, resolved.variables)
@@ -108,6 +128,7 @@ def _write_file(request: Request, form: Format, resolved: Resolved) -> None:
     if request.reveal or not terminal.is_terminal(1):  # they hold the values; a runner reads them from a pipe
         render.out(rendered.masks)
     export_file.write(request.output, rendered.text)
+    _register(vault, request.output, form, resolved)
     if warning := export_file.git_warning(request.output):
         terminal.warn(warning)
     terminal.tip(f"wrote {len(resolved.variables)} variables to {request.output}")

@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyvault.cli import terminal
-from keyvault.core import settings
+from keyvault.core import clock, settings
 from keyvault.core.errors import InvalidInput, KeyvaultError
 from keyvault.core.settings import Settings
 from keyvault.unlock.opening import open_vault, usage_of
 from keyvault.unlock.unlocker import People, Unlocker
+from keyvault.vault import usage
 from keyvault.vault.usage import Usage
 from keyvault.vault.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from keyvault.vault.keys import ApiKey
 
 
 class Session:
@@ -63,6 +66,16 @@ class Session:
     def usage(self, vault: Vault) -> Usage:
         """When keys were used on this machine."""
         return usage_of(self.settings, vault)
+
+    def remind(self, vault: Vault, keys: list[ApiKey]) -> None:
+        """At most once a day, and only on a terminal: a line about keys among these that should be replaced."""
+        if not terminal.is_terminal(2):
+            return
+        now = clock.now()
+        due = [f"{key.ref} ({why})" for key in keys if (why := key.due(now))]
+        if due and usage.first_today(self.settings.state, vault.header.vault_id, now):
+            more = f" and {len(due) - 3} more" if len(due) > 3 else ""
+            terminal.tip(f"to be replaced: {', '.join(due[:3])}{more}; keyvault rotate --due")
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Go on only if the person agrees, or said `--yes`. Raises KeyvaultError."""

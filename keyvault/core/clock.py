@@ -19,6 +19,18 @@ def now() -> int:
     return int(time.time())
 
 
+def uptime() -> tuple[str, int]:
+    """Which run of the machine this is, and its seconds so far, sleep included: no clock that is set moves them.
+
+    ("", 0) where the system does not tell.
+    """
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read(64).strip(), int(time.clock_gettime(time.CLOCK_BOOTTIME))
+    except (OSError, AttributeError, UnicodeDecodeError):
+        return "", 0
+
+
 def rfc3339(at: int) -> str:
     """`at` as `2026-11-22T02:31:00Z`."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))

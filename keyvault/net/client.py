@@ -83,10 +83,14 @@ class Answer(NamedTuple):
 
 
 class NoAnswer(NamedTuple):
-    """Nothing came back: why, for people. It never holds what was sent. `sent`: false where nothing left this machine."""
+    """Nothing came back: why, for people. It never holds what was sent. `sent`: false where nothing left this machine.
+
+    `connected`: false where there was no connection yet, so that nothing can have been done there.
+    """
 
     reason: str
     sent: bool = True
+    connected: bool = True
 
 
 class Client:
@@ -111,15 +115,18 @@ class Client:
         except (ValueError, httpx.InvalidURL) as exc:
             raise InvalidInput("HTTPS_PROXY, HTTP_PROXY or ALL_PROXY holds no proxy's URL", "write http://HOST:PORT") from exc
 
-    async def send(self, request: Request) -> Answer | NoAnswer:
-        """One answer. Connection errors and 5xx are tried again, with growing pauses; nothing else is."""
+    async def send(self, request: Request, attempts: int = ATTEMPTS) -> Answer | NoAnswer:
+        """One answer. Connection errors and 5xx are tried again, with growing pauses; nothing else is.
+
+        What must not be done twice is sent with `attempts` = 1.
+        """
         if reason := unsendable(request):
-            return NoAnswer(reason, sent=False)
-        for attempt in range(1, ATTEMPTS + 1):
+            return NoAnswer(reason, sent=False, connected=False)
+        for attempt in range(1, attempts + 1):
             async with self._turns:
                 result, again = await self._try(request)
             asked = result.retry_after if isinstance(result, Answer) else None
-            if not again or attempt == ATTEMPTS or (asked or 0) > _LONGEST_WAIT:
+            if not again or attempt == attempts or (asked or 0) > _LONGEST_WAIT:
                 break
             pause = 0.3 * 2**attempt * random.uniform(0.8, 1.2)  # noqa: S311 - spreads the load, hides nothing
             await asyncio.sleep(max(pause, asked or 0))
@@ -136,7 +143,7 @@ class Client:
         except httpx.ConnectError as exc:
             return _not_connected(exc)
         except httpx.ProxyError:
-            return NoAnswer("the proxy did not let it through; see HTTPS_PROXY"), False
+            return NoAnswer("the proxy did not let it through; see HTTPS_PROXY", connected=False), False
         except (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError):
             return NoAnswer("the connection broke off"), True
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, zlib.error):  # the middle two: an odd redirect
@@ -223,18 +230,20 @@ def _not_connected(exc: httpx.ConnectError) -> tuple[NoAnswer, bool]:
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return NoAnswer(
-                f"the server's certificate is not to be trusted ({cause.verify_message or 'unknown reason'})"
+                f"the server's certificate is not to be trusted ({cause.verify_message or 'unknown reason'})", connected=False
             ), False
         if isinstance(cause, (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError)):
-            return NoAnswer("the connection was cut while it was made; is a proxy or firewall in between?"), True
+            return NoAnswer(
+                "the connection was cut while it was made; is a proxy or firewall in between?", connected=False
+            ), True
         if isinstance(cause, ssl.SSLError):
-            return NoAnswer("no secure connection could be made; is a proxy or firewall in between?"), False
+            return NoAnswer("no secure connection could be made; is a proxy or firewall in between?", connected=False), False
         if isinstance(cause, socket.gaierror):
-            return NoAnswer("the name could not be looked up; is there a network, and a name server?"), True
+            return NoAnswer("the name could not be looked up; is there a network, and a name server?", connected=False), True
         if isinstance(cause, ConnectionRefusedError):
-            return NoAnswer("the connection was refused"), True
+            return NoAnswer("the connection was refused", connected=False), True
         cause = cause.__cause__ or cause.__context__
-    return NoAnswer("no connection could be made"), True
+    return NoAnswer("no connection could be made", connected=False), True
 
 
 def _check_proxies() -> None:

@@ -139,8 +139,94 @@ class Balance(Request, frozen=True, kw_only=True):
             raise ValueError("a balance needs one unit, or one for each URL")
 
 
+class Call(_Part, frozen=True, kw_only=True):
+    """One request of a rotation. Placeholders: `{key}` (the credential that may do it), `{old}` (the value that goes),
+    `{id}`, `{name}`, `{expires_date}`, and fields of either key. `gone`: answers that mean it was done before. `as`: whose
+    key is sent instead of the usual one. `id_prefix`: only for ids that begin so.
+    """
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    url: str
+    headers: dict[Header, HeaderValue] | None = None
+    json: dict[str, object] | None = None
+    success: tuple[Status, ...] = (200, 201, 202, 204)
+    gone: tuple[Status, ...] = ()
+    as_: Literal["", "old", "nobody"] = msgspec.field(default="", name="as")
+    id_prefix: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a URL that would carry the key in clear."""
+        check_url(self.url)
+
+
+class Creation(Call, frozen=True, kw_only=True):
+    """The request that makes a key. `secret` and `id`: where they may stand in the answer, the first that is there.
+
+    `copies`: what the new key gets from the old one's entry, as field of the request and path in the entry; where `required`
+    and the entry is not found, nothing is made, for the new key would have other rights. `expires`: where its end stands.
+    """
+
+    secret: tuple[str, ...]
+    id: tuple[str, ...] = ()
+    expires: str = ""
+    copies: dict[str, str] = {}
+    required: bool = False
+
+
+class Listing(Call, frozen=True, kw_only=True):
+    """The request that lists keys: where the entries stand, and in each its id, name and masked value.
+
+    `page`: the parameter that asks for what follows, by number of entries (`by` = "offset") or by the last id. `detail`: where
+    one entry is told in full.
+    """
+
+    items: str
+    id: str = "id"
+    name: str = "name"
+    hint: str = ""
+    page: str = ""
+    by: Literal["offset", "id"] = "offset"
+    detail: str = ""
+
+
+class Identity(Call, frozen=True, kw_only=True):
+    """The request that tells the id of the old key, and where it stands."""
+
+    path: str
+
+
+class Api(_Part, frozen=True, kw_only=True):
+    """The vendor's requests, for a program. `by`: whose key is sent, an administrator's or the key itself.
+
+    `unless`: keys that begin so are replaced by hand.
+    `admin_variables` and `admin_prefix` tell which key of the vault is the administrator's. `rolls`: `create` gives the same
+    key a new value, and the old one is dead at once. `irreversible`: `delete` works for everybody and cannot be undone.
+    The old key's id is part of its value (`id_pattern`), is told (`identity`), or is looked up in `old`, else in `listing`.
+    `settle`: seconds until a new key works and a deleted one does not. `proven`: keyvault's tests run it against a double.
+    """
+
+    by: Literal["admin", "self"]
+    unless: tuple[str, ...] = ()
+    headers: dict[Header, HeaderValue] = {}
+    admin_variables: tuple[Variable, ...] = ()
+    admin_prefix: str = ""
+    create: Creation | None = None
+    rolls: bool = False
+    listing: Listing | None = None
+    old: Listing | None = None
+    identity: Identity | None = None
+    id_pattern: str = ""
+    delete: tuple[Call, ...] = ()
+    irreversible: bool = False
+    settle: int = 10
+    proven: bool = False
+
+
 class Rotation(_Part, frozen=True, kw_only=True):
-    """How a key is replaced: by the vendor's API with another credential, with the key itself, partly, or by hand."""
+    """How a key is replaced: by the vendor's API with another credential, with the key itself, partly, or by hand.
+
+    `calls` is for people; `api`, where it is there, is what `rotate` does. `scheme`: a module of its own does it.
+    """
 
     kind: Literal["api", "self", "partial", "manual"]
     needs: str = ""
@@ -150,6 +236,8 @@ class Rotation(_Part, frozen=True, kw_only=True):
     confidence: Confidence | None = None
     note: str = ""
     calls: dict[str, str] = {}
+    api: Api | None = None
+    scheme: Literal["", "aws"] = ""
 
 
 class Revocation(_Part, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ class Details(TypedDict, total=False):
     vendor_id: str
     scopes: str
     auto: bool
+    leaked: int | None
 
 
 def add(tx: Transaction, ref: str, values: dict[str, str], details: Details, at: int) -> ApiKey:
@@ -59,6 +60,7 @@ def edit(tx: Transaction, ref: str, details: Details, at: int, values: dict[str,
     present = values if values is not None else tx.vault.values(key)
     changed = key._replace(**_checked({"variables": key.variables, "fields": key.fields, **details}, present))
     if values is not None:
+        not_rotating(key)
         version = tx.add_value(key.id, values, at)
         changed = changed._replace(versions=(*key.versions, version), current=version.id)
     return _put(tx, changed, at)
@@ -68,6 +70,7 @@ def rename(tx: Transaction, ref: str, new_ref: str, at: int) -> ApiKey:
     """Give a key another name; nothing is sealed anew. Raises NotFound, AlreadyExists."""
     key = tx.get(str(parse_ref(ref)))
     new = str(parse_ref(new_ref))
+    not_rotating(key)
     if new == key.ref:
         raise AlreadyExists(f'key "{new}" has that name already', "choose another label")
     in_the_way = tx.find(new)
@@ -79,6 +82,7 @@ def rename(tx: Transaction, ref: str, new_ref: str, at: int) -> ApiKey:
 def remove(tx: Transaction, ref: str, at: int) -> ApiKey:
     """Mark a key as removed; it can be brought back until it is purged. Raises NotFound."""
     key = tx.get(str(parse_ref(ref)))
+    not_rotating(key)
     return _put(tx, key._replace(deleted=at), at)
 
 
@@ -95,6 +99,7 @@ def bring_back(tx: Transaction, ref: str, at: int) -> ApiKey:
 def roll_back(tx: Transaction, ref: str, number: int | None, at: int) -> tuple[ApiKey, int]:
     """Make an earlier value current again: version `number`, or the one before the current. Raises NotFound."""
     key = tx.get(str(parse_ref(ref)))
+    not_rotating(key, "--rollback")
     if number is None:
         earlier = [v for v in key.versions[: key.versions.index(key.value)] if v.blob]
         if not earlier:
@@ -121,6 +126,7 @@ def purge(tx: Transaction, ref: str, at: int, *, versions_only: bool = False) ->
     if key is None:
         raise tx.vault.no_such_key(ref)
     if versions_only:
+        not_rotating(key)
         kept = tuple(v if v.id == key.current else _without_value(tx, v) for v in key.versions)
         surplus = max(0, next(n for n, v in enumerate(kept) if v.blob) - MOST_PURGED)
         _put(tx, key._replace(versions=kept[surplus:], forgotten=key.forgotten + surplus), at)
@@ -142,6 +148,38 @@ def note(tx: Transaction, ref: str, version: str, *, checked: Checked | None = N
     key = tx.find(ref)
     if key and key.live and any(v.id == version for v in key.versions):
         tx.put(key._replace(checked=checked or key.checked, balance=balance or key.balance))
+
+
+def not_rotating(key: ApiKey, way_out: str = "--abort") -> None:
+    """Raises AlreadyExists while the key is being replaced: two values are in use then, and neither may go astray."""
+    if key.rotation:
+        raise AlreadyExists(
+            f"{key.ref} is being rotated (step: {key.rotation.step})",
+            f"keyvault rotate --resume {key.ref} ends it, keyvault rotate {way_out} {key.ref} undoes it",
+        )
+
+
+def register_place(tx: Transaction, ref: str, kind: str, path: str, variable: str) -> bool:
+    """Note that `path` holds the key's value; a rotation looks there. Whether that was news. No edit: `changed` stays."""
+    from keyvault.vault.rotating import MOST_PLACES, Place
+
+    key = tx.get(str(parse_ref(ref)))
+    place = Place(kind, check_text("path", path, 1024), check_variable(variable))
+    if place in key.places:
+        return False
+    others = [known for known in key.places if (known.path, known.variable) != (path, variable)]
+    tx.put(key._replace(places=(*others, place)[-MOST_PLACES:]))
+    return True
+
+
+def forget_place(tx: Transaction, ref: str, path: str) -> bool:
+    """Forget that `path` holds the key's value. Whether it was known."""
+    key = tx.get(str(parse_ref(ref)))
+    kept = tuple(place for place in key.places if place.path != path)
+    if kept == key.places:
+        return False
+    tx.put(key._replace(places=kept))
+    return True
 
 
 def _without_value(tx: Transaction, version: Version) -> Version:
@@ -182,7 +220,7 @@ def _checked(details: Details, values: Mapping[str, str]) -> Details:
     for name, value in details.get("tags", {}).items():
         check_text("tag", name, 64)
         check_text("tag", value, 256)
-    for what in ("created", "expires"):
+    for what in ("created", "expires", "leaked"):
         at = details.get(what)
         if at is not None and not 0 <= int(str(at)) <= LATEST:
             raise InvalidInput(f"the date {what!a} is out of range", "dates lie between 1970 and 9999")

@@ -1,18 +1,24 @@
 """API keys as the vault keeps them: the record, its versions, their limits, and the record's one spelling."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from __future__ import annotations
 
-from keyvault.core.clock import LATEST
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from keyvault.core.clock import DAY, LATEST
 from keyvault.core.errors import InvalidInput, NotFound
 from keyvault.core.refs import DEFAULT_LABEL, KeyRef
 from keyvault.vault.codec import altered, dump_json, is_hex, load_json, take
+
+if TYPE_CHECKING:
+    from keyvault.vault.rotating import Ended, Place, Rotation
 
 LARGEST_RECORD = 16 * 1024
 LARGEST_VALUE = 64 * 1024
 LARGEST_TEXT = 2048
 LARGEST_SEALED = 2 * 1024 * 1024 - 4  # of one version, as JSON: with its length it fills 2 MiB; 4 MiB would fit no row
 MOST_FIELDS = 16
+SOON = 7 * DAY  # before a key expires, it is due for rotation
 VALUE_FIELD = ""  # the name of the key's main value among its fields
 
 
@@ -57,7 +63,9 @@ class ApiKey(NamedTuple):
 
     `variables` maps an environment variable to a field; `fields` tells which fields beside the main value there are, and
     whether each is secret. `created` is None where the vendor's date is unknown; `added` is when the vault got it.
-    `checked` and `balance` are what the vendor said when last asked; see `checked_now`.
+    `checked` and `balance` are what the vendor said when last asked; see `checked_now`. `rotation` is a replacement under
+    way, `rotations` those that ended, `places` where the key is known to lie, `leaked` when it was said to have leaked, and
+    `manager` the key by which the vendor lets this one be replaced.
     `forgotten` counts purged versions at the beginning that are not listed any more. `extra` keeps what a later keyvault
     wrote and this one does not know.
     """
@@ -84,6 +92,11 @@ class ApiKey(NamedTuple):
     checked: Checked | None = None
     balance: Balance | None = None
     forgotten: int = 0
+    rotation: Rotation | None = None
+    rotations: tuple[Ended, ...] = ()
+    places: tuple[Place, ...] = ()
+    leaked: int | None = None
+    manager: str = ""
     deleted: int | None = None
     purged: int | None = None
     extra: Mapping[str, Any] = {}
@@ -119,6 +132,17 @@ class ApiKey(NamedTuple):
         """The balance last told for the current value."""
         return self.balance if self.balance and self.balance.version == self.current else None
 
+    def due(self, now: int) -> str:
+        """Why the key should be replaced now, most urgent cause first; an empty string if it need not be."""
+        if self.leaked is not None:
+            return "leaked"
+        if self.checked_now and self.checked_now.verdict in ("invalid", "disabled"):
+            return self.checked_now.verdict
+        if self.expires is not None and self.expires <= now + SOON:
+            return "expired" if self.expires <= now else "expires soon"
+        since = self.created if self.created is not None else self.value.at
+        return "old" if self.rotate_after is not None and since + self.rotate_after <= now else ""
+
     def number(self, version: Version) -> int:
         """The number by which people know a version: from 1, in order."""
         return self.forgotten + self.versions.index(version) + 1
@@ -149,6 +173,11 @@ _OPTIONAL: dict[str, tuple[type, Any]] = {
     "checked": (list, None),
     "balance": (list, None),
     "forgotten": (int, 0),
+    "rotation": (dict, None),
+    "rotations": (list, ()),
+    "places": (list, ()),
+    "leaked": (int, None),
+    "manager": (str, ""),
     "deleted": (int, None),
 }
 _IS_ID, _IS_BLOB, _IS_FINGERPRINT = is_hex(16), is_hex(32), is_hex(8)
@@ -159,6 +188,8 @@ def encode_record(key: ApiKey) -> bytes:
     if key.purged is not None:
         return dump_json({"id": key.id, "purged": key.purged})
     record = {name: value for name, (_, unset) in _OPTIONAL.items() if (value := getattr(key, name)) != unset}
+    if key.rotation:
+        record["rotation"] = key.rotation.as_record()
     record |= key.extra
     record |= {
         "id": key.id,
@@ -203,8 +234,10 @@ def decode_record(data: bytes) -> ApiKey:
             extra=record,
         )
         key = key._replace(checked=_checked(key.checked), balance=_balance(key.balance))
+        if key.rotation is not None or type(key.rotations) is not tuple or type(key.places) is not tuple:
+            key = _with_rotation(key)
         names = (key.ref, *key.variables, *key.variables.values(), *key.fields, *key.tags, *key.tags.values())
-        times = (key.added, key.changed, key.created or 0, key.expires or 0, key.deleted or 0)
+        times = (key.added, key.changed, key.created or 0, key.expires or 0, key.deleted or 0, key.leaked or 0)
         if not (key.ref and key.ref.isascii()) or set(map(type, names)) != {str} or current not in [v.id for v in versions]:
             raise altered("a record")
         fair = all(map(_is_time, times)) and (key.rotate_after or 0) >= 0
@@ -242,6 +275,17 @@ def _balance(parts: Any) -> Balance | None:
     if type(version) is str and type(at) is int and _is_time(at) and texts <= {str}:
         return balance
     raise altered("a record")
+
+
+def _with_rotation(key: ApiKey) -> ApiKey:
+    from keyvault.vault.rotating import read_ended, read_places, read_rotation
+
+    raw: Any = key.rotation
+    return key._replace(
+        rotation=read_rotation(raw, [v.id for v in key.versions]),
+        rotations=read_ended(key.rotations),
+        places=read_places(key.places),
+    )
 
 
 def _revision(counter: int, author: str) -> tuple[int, str]:

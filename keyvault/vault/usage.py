@@ -23,6 +23,25 @@ class Used(NamedTuple):
     exported: int | None
 
 
+def first_today(state: str, vault_id: str, at: int) -> bool:
+    """Whether this is the first call of the day, in UTC. Where it cannot be noted it is not: nobody wants a line each time."""
+    path = os.path.join(state, f"reminded-{vault_id}")
+    today = str(at // DAY).encode()
+    try:
+        if read_private(path, 64) == today:
+            return False
+    except NotFound:
+        pass
+    except KeyvaultError:
+        return False
+    try:
+        make_private_folder(state)
+        write_private(path, today, durable=False)
+    except KeyvaultError:
+        return False
+    return True
+
+
 class Usage:
     """The usage file of one vault in the state folder. Its key hangs on the fingerprint key, which a rekey keeps."""
 

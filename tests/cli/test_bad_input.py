@@ -179,7 +179,7 @@ ADD = ("add", "mistral", "--stdin")
         (("rekey", "--no-recovery"), 2, "add --yes"),
         (("purge", "xai/old"), 2, "add --yes"),
         # usage
-        (("frobnicate",), 2, "keyvault --help"),
+        (("xyzzy",), 2, "keyvault --help"),
         (("lits",), 2, "list"),
         (("list", "--frobnicate"), 2, "keyvault list --help"),
         (("get", "groq"), 2, "--reveal prints it"),

@@ -41,6 +41,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> VaultHome:
     words = ("--field", "region=eu-central-1", "--secret-field", "secret_access_key=env:PART", "--tag", "team=search")
     made.run("add", "aws", "--stdin", *words, stdin=b"AKIAIOSFODNN7EXAMPLE", env=secret)
     made.run("add", "deepseek", "--stdin", stdin=b"sk-0123456789abcdef0123456789abcdef")
+    with open(os.path.join(made.folder, "app.env"), "w", encoding="utf-8") as file:
+        file.write("DEEPSEEK_API_KEY=sk-0123456789abcdef0123456789abcdef\n")
+    made.run("edit", "deepseek", "--place", "app.env")
     return made
 
 
@@ -96,6 +99,22 @@ def test_what_is_told_about_a_project_has_the_documented_keys(home: VaultHome, h
 @pytest.mark.parametrize("heading", ["check --json", "balance --json"])
 def test_what_the_vendors_say_has_the_documented_keys(asked: dict[str, Any], heading: str) -> None:
     assert shape(asked[heading]) == shape(documented()[heading])
+
+
+def test_a_rotation_is_told_as_documented(tmp_path_factory: pytest.TempPathFactory) -> None:
+    home = VaultHome(str(tmp_path_factory.mktemp("rotation")))
+    home.run("init", "--no-recovery", "--unlock", "key-file")
+    home.run("add", "deepseek", "--stdin", stdin=b"sk-0123456789abcdef0123456789abcdef")
+    home.run("env", "deepseek", "-o", "app.env")
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:1"}
+    home.run("rotate", "deepseek", "--stdin", stdin=b"sk-" + b"1" * 32, env=nowhere, code=8)
+    assert b"pending" in home.run("history", "deepseek").stdout
+    home.run("rotate", "--abort", "deepseek")
+    home.run("rotate", "deepseek", "--stdin", stdin=b"sk-" + b"2" * 32, env=nowhere, code=8)
+    with open(os.path.join(ROOT, "docs", "reference", "json.md"), encoding="utf-8") as file:
+        status, plan = re.findall(r"```json\n(.*?)```", file.read().split("## `rotate --json`")[1], re.DOTALL)
+    assert shape(json.loads(home.run("rotate", "--status", "--json").stdout)) == shape(json.loads(status))
+    assert shape(json.loads(home.run("rotate", "deepseek", "--dry-run", "--json").stdout)) == shape(json.loads(plan))
 
 
 def test_identify_prints_the_documented_keys(home: VaultHome) -> None:

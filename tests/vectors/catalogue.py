@@ -220,6 +220,18 @@ def in_record(**fields: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
     return lambda record: record | fields if record.get("ref") == "aws/work" else record
 
 
+ROTATION = {"id": "00" * 8, "step": "pending", "began": TIME, "at": TIME, "scheme": "manual", "old": name("aws/work 1")}
+
+
+REPLACED = {
+    "rotation": ROTATION | {"new": name("aws/work 0"), "grace": 86_400, "leaked": True, "later": [1]},
+    "rotations": [[TIME, TIME, "aborted", "aws"]],
+    "places": [["dotenv", "/home/me/.env", "AWS_ACCESS_KEY_ID"]],
+    "leaked": TIME,
+    "manager": "aws/admin",
+}
+
+
 def without(field: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     def fault(record: dict[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in record.items() if key != field} if record.get("ref") == "aws/work" else record
@@ -357,6 +369,27 @@ RECORDS = [
             "balance": {},
         }.items()
     ),
+    *(
+        Vector(f"rotation with {what}", "record", in_record(rotation=rotation), "record")
+        for what, rotation in {
+            "nothing": {},
+            "a list": [],
+            "a short id": ROTATION | {"id": "00"},
+            "no step": {n: v for n, v in ROTATION.items() if n != "step"},
+            "a time as text": ROTATION | {"at": "1"},
+            "an old version that is not there": ROTATION | {"old": name("no version")},
+            "a new version that is not there": ROTATION | {"new": name("no version")},
+            "a grace before its beginning": ROTATION | {"grace": -1},
+            "a flag as a number": ROTATION | {"leaked": 1},
+            "a vendor's id as a number": ROTATION | {"new_id": 5},
+        }.items()
+    ),
+    Vector("rotations in three parts", "record", in_record(rotations=[[1, 2, "done"]]), "record"),
+    Vector("rotations at no time", "record", in_record(rotations=[[-1, 2, "done", "manual"]]), "record"),
+    Vector("places of two parts", "record", in_record(places=[["dotenv", "/x"]]), "record"),
+    Vector("places that are texts", "record", in_record(places=["abc"]), "record"),
+    Vector("leaked at no time", "record", in_record(leaked=10**18), "record"),
+    Vector("manager that is a number", "record", in_record(manager=5), "record"),
     Vector("record with env pairs of one", "record", in_record(env=[["AWS_WORK"]]), "record"),
     Vector("record with env pairs as text", "record", in_record(env=["AB"]), "record"),
     Vector("record with a variable that is a number", "record", in_record(env=[[1, ""]]), "record"),
@@ -567,6 +600,7 @@ VALID = [
     ValidVault("with no records", lambda: Forge(bare=True)),
     ValidVault("with a restore that leaves a gap", lambda: Forge("rows", gap)),
     ValidVault("with a record of 16,384 bytes", lambda: Forge("record", filled_record)),
+    ValidVault("with a key that is being replaced", lambda: Forge("record", in_record(**REPLACED))),
     ValidVault("with unknown fields in its root", lambda: Forge("root", in_root(later=[1]))),
     ValidVault("with unknown fields in a row", lambda: Forge("rows", in_row(3, later={"a": 1}))),
     ValidVault("with a value of 64 KiB", lambda: Forge("value", in_value({"": "AKIB", "secret": "\x01" * 65_536}))),

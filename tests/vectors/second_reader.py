@@ -309,6 +309,27 @@ def check_record(record: Any) -> None:
         known = (blob, fingerprint) == ("", "") or (is_hex(blob, 32) and is_hex(fingerprint, 8))
         need(is_hex(name, 16) and whole(at, 0, LATEST) and known, "record", "a version")
     need(get("current") in [version[0] for version in versions], "record", "current")
+    check_rotation(record)
+
+
+def check_rotation(record: Any) -> None:
+    """Section 7: what a record says of its replacement."""
+    rows, places = record.get("rotations", []), record.get("places", [])
+    need(isinstance(rows, list) and all(is_list(row, int, int, str, str) for row in rows), "record", "rotations")
+    need(all(whole(at, 0, LATEST) for row in rows for at in row[:2]), "record", "rotations")
+    need(isinstance(places, list) and all(is_list(place, str, str, str) for place in places), "record", "places")
+    need(whole(record.get("leaked", 0), 0, LATEST) and isinstance(record.get("manager", ""), str), "record", "leaked")
+    rotation = record.get("rotation", {"id": "00" * 8, "step": "", "began": 0, "at": 0, "scheme": "", "old": ""})
+    need(isinstance(rotation, dict), "record", "rotation")
+    texts = {"id", "step", "scheme", "old"}
+    need(all(isinstance(rotation.get(name), str) for name in texts) and is_hex(rotation["id"], 8), "record", "rotation")
+    for name in {"new", "name", "admin", "old_id", "new_id", "boot", "vendor_name"} & set(rotation):
+        need(isinstance(rotation[name], str), "record", "rotation")
+    times = {"grace", "promoted", "up", "created", "expires", "new_expires"} & set(rotation)
+    need(all(whole(rotation.get(name), 0, LATEST) for name in {"began", "at"} | times), "record", "rotation")
+    need(all(isinstance(rotation[name], bool) for name in {"leaked", "back"} & set(rotation)), "record", "rotation")
+    known = [*(version[0] for version in record["versions"]), ""]
+    need("rotation" not in record or {rotation["old"], rotation.get("new", "")} <= set(known), "record", "rotation")
 
 
 def read_journal(store: Store, keys: Keys, row_id: bytes, seq: int) -> list[tuple[bytes, dict[str, Any]]]:

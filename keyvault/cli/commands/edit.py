@@ -9,8 +9,10 @@ import click
 from keyvault.cli import details, terminal, value_input
 from keyvault.cli.app import common
 from keyvault.cli.commands.add import warn_about
+from keyvault.cli.given import GIVEN
+from keyvault.cli.places import place_of
 from keyvault.cli.session import Session
-from keyvault.core import clock
+from keyvault.core import clock, settings
 from keyvault.core.errors import InvalidInput
 from keyvault.core.refs import parse_ref
 from keyvault.vault import changes
@@ -23,6 +25,9 @@ from keyvault.vault.keys import VALUE_FIELD
 @click.option("--value", "new_value", is_flag=True, help="Give it a new value; the present one stays in its history.")
 @value_input.options
 @details.options
+@click.option("--leaked/--not-leaked", default=None, help="The value got where it should not be: rotate it first.")
+@click.option("--place", type=GIVEN, multiple=True, metavar="FILE", help="A file that holds the key, for rotate. Repeatable.")
+@click.option("--no-place", type=GIVEN, multiple=True, metavar="FILE", help="A file that does not hold it any more.")
 @common
 @click.pass_obj
 def command(
@@ -41,7 +46,10 @@ def command(
         )
     fields, secrecy = details.read_fields(session, key.name.provider, said, {})
     values |= fields
+    places = [place_of(text, key) for text in said["place"]]
     known: Details = details.read_details(said, dict(key.tags), key.created or now, now)
+    if said["leaked"] is not None:
+        known["leaked"] = now if said["leaked"] else None
     if new_value and "created" not in known:
         known["created"] = now
     details.variables_for(key.name.provider, said, {**key.fields, **secrecy}, dict(key.variables))  # a slip is told early
@@ -58,6 +66,11 @@ def command(
             known["tags"] = details.merged_tags(said["tag"], present.tags)
         merged = {**vault.values(present), **values} if values else None
         changed = changes.edit(tx, key.ref, known, now, merged)
+        for kind, path, variable in places:
+            changes.register_place(tx, key.ref, kind, path, variable)
+        for path in said["no_place"]:
+            changes.forget_place(tx, key.ref, settings.absolute(path))
+            changes.forget_place(tx, key.ref, path)
     session.tell_notices(vault)
     if new_value:
         warn_about(values[VALUE_FIELD], key.name)

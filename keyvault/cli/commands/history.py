@@ -9,6 +9,7 @@ from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.refs import parse_ref
+from keyvault.vault.keys import ApiKey, Version
 
 
 @click.command()
@@ -28,7 +29,7 @@ def command(session: Session, ref: str, as_json: bool) -> None:
             "version": key.number(version),
             "stored": clock.rfc3339(version.at),
             "fingerprint": version.fingerprint or None,
-            "state": "purged" if not version.blob else "current" if version.id == key.current else "earlier",
+            "state": _state(key, version),
         }
         for version in key.versions
     ]
@@ -37,3 +38,13 @@ def command(session: Session, ref: str, as_json: bool) -> None:
     else:
         rows = [(str(v["version"]), str(v["stored"]), str(v["fingerprint"] or "-"), str(v["state"])) for v in versions]
         render.table(("VERSION", "STORED", "FINGERPRINT", "STATE"), rows)
+
+
+def _state(key: ApiKey, version: Version) -> str:
+    if not version.blob:
+        return "purged"
+    if version.id == key.current:
+        return "current"
+    if key.rotation and version.id in (key.rotation.old, key.rotation.new):
+        return "retiring" if key.rotation.promoted else "pending"
+    return "earlier"

@@ -33,9 +33,9 @@ def command(session: Session, pattern: str | None, removed: bool, as_json: bool)
         render.json_out({"keys": [as_dict(key, used.get(key.id, _NEVER)) for key in keys]})
     elif keys:
         now = clock.now()
-        columns = ["KEY", "AGE", "LAST USED", "EXPIRES", "VERDICT", "BALANCE", "VARIABLES"]
+        columns = ["KEY", "AGE", "LAST USED", "EXPIRES", "VERDICT", "BALANCE", "ROTATION", "VARIABLES"]
         rows = [_row(key, used.get(key.id, _NEVER), now) for key in keys]
-        shown = [n for n in range(len(columns)) if n not in (4, 5) or any(row[n] != "-" for row in rows)]
+        shown = [n for n in range(len(columns)) if n not in (4, 5, 6) or any(row[n] != "-" for row in rows)]
         render.table([columns[n] for n in shown], [[row[n] for n in shown] for row in rows])
     else:
         terminal.tip("no keys" if pattern else "no keys yet: keyvault add openai, or keyvault import .env")
@@ -75,6 +75,10 @@ def as_dict(key: ApiKey, used: Used) -> dict[str, Any]:
         "vendor_id": key.vendor_id,
         "scopes": key.scopes,
         "auto": key.auto,
+        "rotation": key.rotation.step if key.rotation else None,
+        "due": key.due(clock.now()) or None,
+        "leaked": _time(key.leaked),
+        "places": [place._asdict() for place in key.places],
         "removed": _time(key.deleted),
     }
 
@@ -90,7 +94,9 @@ def _row(key: ApiKey, used: Used, now: int) -> tuple[str, ...]:
     last = max(used.used or 0, used.exported or 0)
     expires = "-" if key.expires is None else clock.day(key.expires) + (" expired" if key.expires <= now else "")
     used_on = clock.day(last) if last else "-"
-    return key.ref, age(key, now), used_on, expires, verdict_text(key, now), balance_text(key), ", ".join(key.variables)
+    rotation = key.rotation.step if key.rotation else "leaked" if key.leaked is not None else "-"
+    told = verdict_text(key, now), balance_text(key), escape(rotation)
+    return key.ref, age(key, now), used_on, expires, *told, ", ".join(key.variables)
 
 
 def verdict_text(key: ApiKey, now: int) -> str:

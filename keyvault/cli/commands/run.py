@@ -44,6 +44,7 @@ def command(session: Session, only: tuple[str, ...], profile: str | None, redact
             f"the value of {nul[0]} holds a NUL character, which no environment can carry", "use --only to name others"
         )
     session.usage(vault).note((key.id for key in resolved.keys), USED, clock.now())
+    session.remind(vault, resolved.keys)
     vault.store.close()
     added = dict(resolved.variables)
     masked = list(added.values()) if redact else []

@@ -48,6 +48,9 @@ def command(session: Session, ref: str, as_json: bool) -> None:
         *((("balance", balance_text(key)),) if key.balance_now else ()),
         ("expires", _day(key.expires)),
         ("rotate after", f"{key.rotate_after // clock.DAY}d" if key.rotate_after is not None else "-"),
+        *((("rotation", f"{escape(key.rotation.step)} since {_day(key.rotation.at)}"),) if key.rotation else ()),
+        *((("leaked", _day(key.leaked)),) if key.leaked is not None else ()),
+        *((f"lies in ({escape(place.kind)})", escape(place.path)) for place in key.places),
         *((f"tag {escape(name)}", escape(value)) for name, value in key.tags.items()),
         *((what, escape(text)) for what, text in _texts(key._asdict())),
     ]
