@@ -14,7 +14,7 @@ from keyvault.discover import reading, windows_variables
 from keyvault.discover.clean import Cleaning, carry_out, changed_since, held
 from keyvault.discover.clean import undo as put_back
 from keyvault.discover.found import Found
-from keyvault.discover.plan import Planned, take_in
+from keyvault.discover.plan import Planned, forget_places, take_in
 from keyvault.unlock.opening import originals_of
 from keyvault.vault.vault import Vault
 
@@ -59,8 +59,8 @@ def take(session: Session, vault: Vault, planned: Sequence[Planned], *, yes: boo
     to_do = [p for p in planned if p.changes_vault]
     if to_do:
         session.confirm(f"take {count(len(to_do), 'key')} in?", yes=yes)
-        take_in(vault, to_do, clock.now())
-        session.tell_notices(vault)
+    take_in(vault, planned, clock.now())
+    session.tell_notices(vault)
     return len(to_do)
 
 
@@ -87,6 +87,8 @@ def clean(session: Session, vault: Vault, planned: Sequence[Planned], kind: str,
                 terminal.warn(f"{escape(path)} was left as it is")
                 continue
             carry_out(cleaning, originals, clock.now())
+            if not cleaning.left:
+                forget_places(vault, (item.ref for item in cleaning.gone), path)
         except KeyvaultError as exc:
             terminal.warn(
                 f"{exc.message if escape(path) in exc.message else f'{escape(path)}: {exc.message}'}; it was left as it is"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from keyvault.core.refs import DEFAULT_LABEL, KeyRef
 from keyvault.core.secret import Secret
+from keyvault.core.settings import absolute
 from keyvault.core.text import escape
 from keyvault.discover.found import Found
 from keyvault.discover.sources.base import slug
@@ -15,8 +17,9 @@ from keyvault.providers import catalogue, identify
 from keyvault.providers.schema import Provider
 from keyvault.vault import changes
 from keyvault.vault.keys import MOST_FIELDS, VALUE_FIELD, ApiKey
-from keyvault.vault.vault import Vault
+from keyvault.vault.vault import Transaction, Vault
 
+_LONGEST_PATH = 1024
 ADD, REPLACE, SAME, KEPT, MORE = "add", "replace", "already there", "exists, kept", "add variable"
 BY_SHAPE, BY_SOURCE, BY_NAME, UNKNOWN = "certain", "from the source", "by its name", "unknown"
 
@@ -172,22 +175,53 @@ def _named(one: _Credential, planned: dict[KeyRef, Planned], alike: list[ApiKey]
 
 
 def take_in(vault: Vault, planned: Iterable[Planned], at: int) -> None:
-    """Put planned keys into the vault, in one commit. When the vendor made them is not known."""
+    """Put what is new into the vault, and note with every key which files hold it; one commit, and none where nothing is new.
+
+    When the vendor made the keys is not known.
+    """
     with vault.transaction("import") as tx:
         for item in planned:
-            values = _values(item)
-            variables = dict.fromkeys(item.variables, VALUE_FIELD) | {part.variable: name for name, part in item.fields.items()}
-            secrecy = {name: part.secret for name, part in item.fields.items()}
-            if item.action == ADD:
-                changes.add(tx, str(item.ref), values, {"variables": variables, "fields": secrecy}, at)
-                continue
-            before = tx.get(str(item.ref))
-            details: changes.Details = {"variables": {**before.variables, **variables}, "fields": {**before.fields, **secrecy}}
-            if item.action == REPLACE:
-                details["created"] = None
-                changes.edit(tx, str(item.ref), details, at, {**vault.values(before), **values})
-            else:
-                changes.edit(tx, str(item.ref), {"variables": details["variables"]}, at)
+            if item.changes_vault:
+                _take(tx, item, at)
+            if item.action != KEPT:
+                _note_places(tx, item)
+
+
+def _take(tx: Transaction, item: Planned, at: int) -> None:
+    values = _values(item)
+    variables = dict.fromkeys(item.variables, VALUE_FIELD) | {part.variable: name for name, part in item.fields.items()}
+    secrecy = {name: part.secret for name, part in item.fields.items()}
+    if item.action == ADD:
+        changes.add(tx, str(item.ref), values, {"variables": variables, "fields": secrecy}, at)
+        return
+    before = tx.get(str(item.ref))
+    details: changes.Details = {"variables": {**before.variables, **variables}, "fields": {**before.fields, **secrecy}}
+    if item.action == REPLACE:
+        details["created"] = None
+        changes.edit(tx, str(item.ref), details, at, {**tx.vault.values(before), **values})
+    else:
+        changes.edit(tx, str(item.ref), {"variables": details["variables"]}, at)
+
+
+def _note_places(tx: Transaction, item: Planned) -> None:
+    """So that a rotation finds these files again."""
+    for place in (f for f in item.places if f.line and len(f.path) < _LONGEST_PATH):
+        variable = place.variable if place.variable in item.variables else next(iter(item.variables), "")
+        if variable:
+            changes.register_place(tx, str(item.ref), _kind_of(place.path), absolute(place.path), variable)
+
+
+def forget_places(vault: Vault, refs: Iterable[str], path: str) -> None:
+    """A file has been cleaned: it holds these keys no more."""
+    with vault.transaction("place") as tx:
+        for ref in dict.fromkeys(refs):
+            changes.forget_place(tx, ref, absolute(path))
+
+
+def _kind_of(path: str) -> str:
+    """The format by which a value is exchanged that is not plain; any other file is `file`."""
+    name = os.path.basename(path)
+    return "renviron" if name.endswith(".Renviron") else "dotenv" if name.startswith(".env") else "file"
 
 
 def holds(vault: Vault, item: Planned) -> bool:

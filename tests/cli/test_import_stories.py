@@ -235,3 +235,20 @@ def test_a_replaced_file_keeps_its_mode(tmp_path: os.PathLike[str]) -> None:
     path = write(f"{tmp_path}/x", "a", 0o604)
     replace_own(path, b"b", 0o604)
     assert (text_of(path), stat.S_IMODE(os.stat(path).st_mode)) == ("b", 0o604)
+
+
+def test_import_notes_which_files_hold_a_key_until_they_are_cleaned(home: VaultHome) -> None:
+    first = put(home, "app/.env", f"OPENAI_API_KEY={A}\n")
+    second = put(home, ".zshrc", f"export OPENAI_API_KEY={A}\n")
+    home.run("import", "--yes", "app/.env", ".zshrc")
+    held = json.loads(home.run("show", "openai", "--json").stdout)["places"]
+    assert sorted((place["kind"], place["path"]) for place in held) == [("dotenv", first), ("file", second)]
+    home.run("import", "--yes", "--clean", ".zshrc")
+    assert [place["path"] for place in json.loads(home.run("show", "openai", "--json").stdout)["places"]] == [first]
+
+
+def test_import_notes_no_file_that_holds_another_value(home: VaultHome) -> None:
+    home.run("add", "openai", "--stdin", stdin=b"quite another value")
+    put(home, ".env", f"OPENAI_API_KEY={A}\n")
+    home.run("import", "--yes", ".env")
+    assert json.loads(home.run("show", "openai", "--json").stdout)["places"] == []
