@@ -145,5 +145,5 @@ def grace_left(rotation: Rotation, now: int, up: tuple[str, int]) -> int | None:
 
 
 def _span(seconds: int) -> str:
-    hours, minutes = seconds // 3600, -(-seconds % 3600 // 60)
+    hours, minutes = divmod(-(-seconds // 60), 60)
     return f"{hours} h" if hours and not minutes else f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import sys
 from xml.sax.saxutils import escape as xml
 
 KINDS = ("cron", "systemd", "launchd", "windows")
 _WORDS = ("rotate", "--due", "--yes", "--no-input")
+
+
+def usual() -> str:
+    """The timer that this system has."""
+    return {"darwin": "launchd", "win32": "windows"}.get(
+        sys.platform, "systemd" if os.path.isdir("/run/systemd/system") else "cron"
+    )
 
 
 def entry(kind: str, program: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,7 +76,10 @@ def test_a_key_is_replaced_and_the_old_one_is_dead(home: VaultHome, vendor: Open
 
 def test_both_values_work_until_the_grace_is_over(home: VaultHome, vendor: OpenRouter, net: Internet) -> None:
     done = home.run("rotate", "openrouter", env=net.environment())
-    assert b"both values work; the old one is revoked in 24 h" in done.stderr
+    told = re.search(
+        rb"both values work; the old one is revoked in (24 h|23 h 5[0-9] min)", done.stderr
+    )  # a slow machine takes minutes
+    assert told, done.stderr
     assert step(home) == "propagated"
     assert vendor.by_value(OLD)
     assert vendor.by_value(value(home))

@@ -58,7 +58,7 @@ def test_ten_keys_in_five_projects_and_one_has_leaked(home: VaultHome, vendor: O
     old = {n: value(home, f"openrouter/k{n}") for n in range(10)}
     unit = write(os.path.join(home.folder, "unit.conf"), f"# unit\nKEY_7='{old[7]}'\n", 0o640)
     home.run("edit", "openrouter/k7", "--leaked", "--place", f"systemd:{unit}")
-    plan = json.loads(home.run("rotate", "--due", "--leaked", "--dry-run", "--json").stdout.decode())["plan"]
+    plan = json.loads(home.run("rotate", "--leaked", "--dry-run", "--json").stdout.decode())["plan"]
     assert [one["ref"] for one in plan] == ["openrouter/k7"]
     assert {os.path.basename(place["path"]) for place in plan[0]["places"]} >= {".env", ".Renviron", "app.json", "unit.conf"}
     done = home.run("rotate", "--due", "--yes", env=net.environment())
@@ -155,6 +155,7 @@ def test_a_reminder_comes_once_a_day_and_only_on_a_terminal(home: VaultHome) -> 
 
 def test_status_and_schedule_are_printed(home: VaultHome, vendor: OpenRouter, net: Internet) -> None:
     assert b"crontab -e" in home.run("rotate", "--schedule", "cron").stdout
+    assert b"rotate --due" in home.run("rotate", "--schedule").stdout
     home.run("rotate", "openrouter/k1", env=net.environment())
     home.run("edit", "openrouter/k2", "--expires", "2020-01-01", "--created", "2019-01-01")
     told = json.loads(home.run("rotate", "--status", "--json").stdout)["rotations"]

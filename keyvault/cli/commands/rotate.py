@@ -28,12 +28,18 @@ GRACE = "24h"
 @click.command()
 @click.argument("refs", type=GIVEN, nargs=-1, metavar="[REF]...")
 @click.option("--due", is_flag=True, help="All keys that are due, most urgent first, after showing the plan.")
-@click.option("--leaked", is_flag=True, help="The key has leaked: no grace, also with --resume. With --due: only such keys.")
+@click.option("--leaked", is_flag=True, help="The key has leaked: no grace, also with --resume. Without REF: all such keys.")
 @click.option("--status", is_flag=True, help="Show what is under way and what is due.")
 @click.option("--resume", is_flag=True, help="Go on with what is under way: the keys named, or all.")
 @click.option("--abort", is_flag=True, help="Give up a rotation whose new value is not in use yet.")
 @click.option("--rollback", is_flag=True, help="Put the old value back, if it still works; the new one retires.")
-@click.option("--schedule", type=click.Choice(schedule.KINDS), help="Print an entry for a timer that runs --due each day.")
+@click.option(
+    "--schedule",
+    type=click.Choice(schedule.KINDS),
+    is_flag=False,
+    flag_value=schedule.usual(),
+    help="Print an entry for a timer that runs --due each day; this system's usual one if none is named.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--grace", type=GIVEN, metavar="24h", help=f"How long both values work; {GRACE} if not said, 0 for not at all.")
 @click.option("--admin", type=GIVEN, metavar="REF", help="The key by which the vendor lets this one be replaced; remembered.")
@@ -53,6 +59,8 @@ def command(session: Session, /, refs: tuple[str, ...], **said: Any) -> int:
     in the files that are known to hold it. The old one works until the grace is over, and is then revoked. Every step is
     in the vault, so that --resume goes on wherever it was cut off.
     """
+    if (said["leaked"] or said["dry_run"]) and not refs and not any(said[name] for name in _WHAT):
+        said["due"] = True
     chosen = [name for name in _WHAT if said[name]]
     if len(chosen) > 1:
         raise InvalidInput(f"--{chosen[0]} and --{chosen[1]} do not go together", "choose one")

@@ -15,7 +15,7 @@ from keyvault.cli.places import place_of
 from keyvault.core.clock import DAY
 from keyvault.core.errors import InvalidInput
 from keyvault.core.secret import Secret
-from keyvault.rotation import plan, schedule
+from keyvault.rotation import plan, retiring, schedule
 from keyvault.rotation.hooks import configured, run_hooks
 from keyvault.rotation.retiring import grace_left
 from keyvault.vault.keys import ApiKey, Checked, Version
@@ -121,3 +121,11 @@ def test_places_are_named_by_file_format_or_service(tmp_path: Path) -> None:
     for wrong in ("github:me", "github:me/a;b", str(tmp_path), str(tmp_path / "gone"), f"{path}#1x"):
         with pytest.raises(InvalidInput):
             place_of(wrong, KEY)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(86_400, "24 h"), (86_399, "24 h"), (86_340, "23 h 59 min"), (3_600, "1 h"), (3_599, "1 h"), (61, "2 min"), (1, "1 min")],
+)
+def test_what_is_left_of_a_grace_is_never_told_as_less(seconds: int, told: str) -> None:
+    assert retiring._span(seconds) == told
