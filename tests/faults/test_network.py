@@ -402,7 +402,7 @@ def test_tls_before_1_2_is_not_spoken(version: ssl.TLSVersion, net: Internet, li
     ):
         assert talk.version() == {ssl.TLSVersion.TLSv1: "TLSv1", ssl.TLSVersion.TLSv1_1: "TLSv1.1"}[version], "it is served"
     result = send(Request("GET", f"https://localhost:{port}/", {"X-Key": KEY}))
-    assert result == NoAnswer("no secure connection could be made; is a proxy or firewall in between?")
+    assert result == NoAnswer("no secure connection could be made; is a proxy or firewall in between?", connected=False)
     assert server.heads == []
 
 
@@ -419,7 +419,7 @@ def test_plain_http_on_a_tls_port_and_noise_get_no_key(listen: Listen) -> None:
     talks = [answer(b"HTTP/1.1 400 Bad Request\r\n\r\n"), answer(b"\x15\x03\x01\x00\x02\x02\x28"), answer(b"\x00" * 100)]
     ports = [listen(talk).port for talk in talks]
     for result in send_all(*(Request("GET", f"https://127.0.0.1:{port}/", {"X-Key": KEY}) for port in ports)):
-        assert result == NoAnswer("no secure connection could be made; is a proxy or firewall in between?")
+        assert result == NoAnswer("no secure connection could be made; is a proxy or firewall in between?", connected=False)
     assert len(heard) == 3
     assert not any(KEY.encode() in data for data in heard)
 
@@ -431,7 +431,10 @@ def test_a_connection_that_is_cut_within_the_handshake_is_tried_again(listen: Li
 
     servers = [listen(reset), listen(lambda connection: None), listen(later)]
     results = send_all(*(Request("GET", f"https://127.0.0.1:{server.port}/", {"X-Key": KEY}) for server in servers))
-    assert results == [NoAnswer("the connection was cut while it was made; is a proxy or firewall in between?")] * 3
+    assert (
+        results
+        == [NoAnswer("the connection was cut while it was made; is a proxy or firewall in between?", connected=False)] * 3
+    )
     assert [server.connections for server in servers] == [ATTEMPTS] * 3
 
 
@@ -455,7 +458,7 @@ def test_a_server_on_ipv6_alone_is_reached(net: Internet, tmp_path: Path) -> Non
 def test_a_name_that_does_not_exist_is_told_soon(listen: Listen) -> None:
     began = time.monotonic()
     result = send(Request("GET", "https://no-such-host.invalid/", {"X-Key": KEY}))
-    assert result == NoAnswer("the name could not be looked up; is there a network, and a name server?")
+    assert result == NoAnswer("the name could not be looked up; is there a network, and a name server?", connected=False)
     assert time.monotonic() - began < 5
 
 
@@ -464,7 +467,7 @@ def test_a_port_where_nobody_listens_is_tried_three_times_and_told(listen: Liste
         taken.bind(("127.0.0.1", 0))  # not listening
         began = time.monotonic()
         result = send(Request("GET", f"http://127.0.0.1:{taken.getsockname()[1]}/"))
-    assert result == NoAnswer("the connection was refused")
+    assert result == NoAnswer("the connection was refused", connected=False)
     assert 1.2 < time.monotonic() - began < 5, "two growing pauses"
 
 
@@ -486,7 +489,7 @@ def test_a_proxy_that_does_not_let_it_through_is_named_as_the_cause(
     proxy = Server(says(answer))
     monkeypatch.setenv("HTTPS_PROXY", f"http://user:{KEY}-password@127.0.0.1:{listen(proxy).port}")
     result = send(Request("GET", f"https://{HOST}/{KEY}", {"Authorization": KEY}))
-    assert result == NoAnswer("the proxy did not let it through; see HTTPS_PROXY")
+    assert result == NoAnswer("the proxy did not let it through; see HTTPS_PROXY", connected=False)
     assert len(proxy.heads) == 1
     assert KEY.encode() not in proxy.heads[0]
 
