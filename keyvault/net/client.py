@@ -104,7 +104,6 @@ class Client:
     def connection(self) -> httpx.AsyncClient:
         """A connection that is not made yet. Raises InvalidInput for a proxy setting that makes no sense."""
         try:
-            _check_proxies()
             return httpx.AsyncClient(
                 verify=self._trust,
                 mounts={f"all://[{host}]" if ":" in host else f"all://{host}": None for host in _THIS_MACHINE},
@@ -113,7 +112,7 @@ class Client:
                 follow_redirects=False,
             )
         except (ValueError, httpx.InvalidURL) as exc:
-            raise InvalidInput("HTTPS_PROXY, HTTP_PROXY or ALL_PROXY holds no proxy's URL", "write http://HOST:PORT") from exc
+            raise _no_proxy() from exc
 
     async def send(self, request: Request, attempts: int = ATTEMPTS) -> Answer | NoAnswer:
         """One answer. Connection errors and 5xx are tried again, with growing pauses; nothing else is.
@@ -180,6 +179,10 @@ async def opened(seconds: float) -> AsyncIterator[Client]:
     _hush()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(64))  # names are looked up in threads; asyncio's own few would queue
+    try:
+        _check_proxies()
+    except ValueError as exc:
+        raise _no_proxy() from exc
     client = Client(seconds)
     await client.connection().aclose()  # a wrong proxy setting is told before anything is asked
     yield client
@@ -244,6 +247,10 @@ def _not_connected(exc: httpx.ConnectError) -> tuple[NoAnswer, bool]:
             return NoAnswer("the connection was refused", connected=False), True
         cause = cause.__cause__ or cause.__context__
     return NoAnswer("no connection could be made", connected=False), True
+
+
+def _no_proxy() -> InvalidInput:
+    return InvalidInput("HTTPS_PROXY, HTTP_PROXY or ALL_PROXY holds no proxy's URL", "write http://HOST:PORT")
 
 
 def _check_proxies() -> None:
