@@ -123,22 +123,22 @@ def test_discover_tells_age_mode_and_what_is_there_already_and_takes_in_after_on
 
 
 def test_discover_walks_projects_within_bounds_and_follows_no_links(home: VaultHome, tmp_path: os.PathLike[str]) -> None:
-    put(home, "work/a/.env.local", f"GROQ_API_KEY={B}\n")
-    put(home, "work/a/.env.example", "OPENAI_API_KEY=sk-example-example-example\n")
-    put(home, "work/node_modules/x/.env", f"MISTRAL_API_KEY={C}\n")
-    put(home, "work/v/pyvenv.cfg", "")
-    put(home, "work/v/.env", f"MISTRAL_API_KEY={C}\n")
-    put(home, "work/" + "d/" * 9 + ".env", f"MISTRAL_API_KEY={C}\n")
-    put(home, "work/n.ipynb", json.dumps({"cells": [{"source": ["key = 'hf_" + "a" * 34 + "'"]}]}))
+    put(home, "src/a/.env.local", f"GROQ_API_KEY={B}\n")
+    put(home, "src/a/.env.example", "OPENAI_API_KEY=sk-example-example-example\n")
+    put(home, "src/node_modules/x/.env", f"MISTRAL_API_KEY={C}\n")
+    put(home, "src/v/pyvenv.cfg", "")
+    put(home, "src/v/.env", f"MISTRAL_API_KEY={C}\n")
+    put(home, "src/" + "d/" * 9 + ".env", f"MISTRAL_API_KEY={C}\n")
+    put(home, "src/n.ipynb", json.dumps({"cells": [{"source": ["key = 'hf_" + "a" * 34 + "'"]}]}))
     outside = put(home, "outside/.env", f"MISTRAL_API_KEY={C}\n")
-    os.symlink(outside, home.folder + "/work/.env")
-    os.symlink(home.folder + "/outside", home.folder + "/work/linked")
-    os.mkfifo(home.folder + "/work/a/.env")
-    found = preview(home, "discover", "work")
+    os.symlink(outside, home.folder + "/src/.env")
+    os.symlink(home.folder + "/outside", home.folder + "/src/linked")
+    os.mkfifo(home.folder + "/src/a/.env")
+    found = preview(home, "discover", "src")
     assert [k["ref"] for k in found["keys"]] == ["groq/default"]
     told = "\n".join(found["skipped"])
     assert "n.ipynb:1 seems to hold a key of Hugging Face" in told
-    assert "work/.env is a link" in told
+    assert "src/.env is a link" in told
     assert "deeper than 6" in told
 
 

@@ -42,7 +42,7 @@ def home(tmp_path: Path) -> VaultHome:
 
 @pytest.fixture
 def app(home: VaultHome) -> str:
-    folder = os.path.join(home.folder, "work", "app")
+    folder = os.path.join(home.folder, "src", "app")
     os.makedirs(folder)
     return folder
 
@@ -180,8 +180,8 @@ def test_a_project_reached_through_a_link_is_the_same_project(home: VaultHome, a
     os.symlink(app, f"{home.folder}/short")
     home.run("allow", f"{home.folder}/short")
     assert exported(home, app) == IN_APP
-    os.rename(app, f"{home.folder}/work/moved")
-    assert exported(home, f"{home.folder}/work/moved") == DEFAULTS  # another place has to be allowed anew
+    os.rename(app, f"{home.folder}/src/moved")
+    assert exported(home, f"{home.folder}/src/moved") == DEFAULTS  # another place has to be allowed anew
 
 
 def test_what_is_missing_is_told_all_at_once_with_what_to_type(home: VaultHome, app: str) -> None:
@@ -289,13 +289,13 @@ def test_projects_below_a_trusted_folder_need_no_allow(home: VaultHome, app: str
     write(f"{app}/.keyvault.toml", LISTED)
     os.makedirs(f"{home.folder}/.config/keyvault")
     config = f"{home.folder}/.config/keyvault/config.toml"
-    write(config, '[projects]\ntrusted = ["~/work"]\n')
+    write(config, '[projects]\ntrusted = ["~/src"]\n')
     assert exported(home, app) == IN_APP
-    os.makedirs(f"{home.folder}/work-else")
-    write(f"{home.folder}/work-else/.keyvault.toml", LISTED)
-    assert exported(home, f"{home.folder}/work-else") == DEFAULTS
-    os.symlink(f"{home.folder}/work-else", f"{home.folder}/work/link")
-    assert exported(home, f"{home.folder}/work/link") == DEFAULTS  # its real place is not below the trusted folder
+    os.makedirs(f"{home.folder}/src-else")
+    write(f"{home.folder}/src-else/.keyvault.toml", LISTED)
+    assert exported(home, f"{home.folder}/src-else") == DEFAULTS
+    os.symlink(f"{home.folder}/src-else", f"{home.folder}/src/link")
+    assert exported(home, f"{home.folder}/src/link") == DEFAULTS  # its real place is not below the trusted folder
     home.run("deny", cwd=app)
     assert exported(home, app) == DEFAULTS
 
