@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pexpect  # type: ignore[import-untyped]
@@ -20,6 +21,9 @@ _START = {
     "fish": (["-i"], "fish/config.fish", "set -g fish_greeting\nfunction fish_prompt; echo -n '> '; end\n"),
     "nu": (["--no-std-lib", "--config", "RC"], "config.nu", "$env.config.show_banner = false\n"),
 }
+
+# What Nushell's line editor shows when it begins and ends to read a line, and at the end of its prompt.
+_EDITOR_BEGINS, _EDITOR_ENDS, _PROMPT_ENDS = b"\x1b[?2004h", b"\x1b[?2004l", b"\x1b]133;B"
 
 
 class Shell:
@@ -67,23 +71,45 @@ class Shell:
         """Type a line; when the prompt after it is done, what the terminal showed since."""
         self._steps += 1
         start = len(self._log.getvalue())
+        if self.name == "nu":
+            self._type_into_nushell(line)
+            return self._since(start)
         done = os.path.join(self._folder, f"done-{id(self)}-{self._steps}")
-        for typed in (line, f"^touch {done}" if self.name == "nu" else f": >{done}"):
-            if self.name == "nu":  # what is typed while it asks the terminal something is lost
-                self._listen(0.5)
-            self.child.send(typed + ("\r" if self.name == "nu" else "\n"))
-        until = time.monotonic() + 30
-        while not os.path.exists(done):
-            assert time.monotonic() < until, self.seen
+        self.child.send(f"{line}\n: >{done}\n")
+        self._listen_until(lambda: os.path.exists(done), 30)
+        return self._since(start).replace(f": >{done}", "")
+
+    def _type_into_nushell(self, line: str) -> None:
+        """What is typed before its line editor reads, or while that asks where the cursor is, can get lost."""
+        self._listen_until(self._nushell_reads, 30)
+        for _ in range(3):
+            start = len(self._log.getvalue())
+            self.child.send(line + "\r")
+            if self._listen_until(lambda: _EDITOR_ENDS in self._log.getvalue()[start:], 10, fail=False):  # noqa: B023
+                break
+        self._listen_until(self._nushell_reads, 30)
+
+    def _nushell_reads(self) -> bool:
+        return _PROMPT_ENDS in self._log.getvalue().rpartition(_EDITOR_BEGINS)[2]
+
+    def _since(self, start: int) -> str:
+        return self._log.getvalue()[start:].decode("utf-8", "replace").replace("\r\n", "\n")
+
+    def _listen_until(self, reached: Callable[[], bool], seconds: float, *, fail: bool = True) -> bool:
+        until = time.monotonic() + seconds
+        while not reached():
+            if time.monotonic() > until:
+                assert not fail, self.seen
+                return False
             self._listen(0.02)
-        self._listen(0.05)
-        shown = self._log.getvalue()[start:].decode("utf-8", "replace").replace("\r\n", "\n")
-        return shown.replace(f"^touch {done}", "").replace(f": >{done}", "")
+        self._listen(0.2 if self.name == "nu" else 0.05)
+        return True
 
     def _listen(self, seconds: float) -> None:
+        """Read until nothing has come for so long."""
         try:
             while self.child.expect([pexpect.TIMEOUT, r".+"], timeout=seconds):
-                if b"\x1b[6n" in self.child.after:  # Nushell asks where the cursor is, and waits
+                for _ in range(self.child.after.count(b"\x1b[6n")):  # Nushell asks where the cursor is, and waits
                     self.child.send("\x1b[1;1R")
         except pexpect.EOF:
             raise AssertionError(self.seen) from None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from people import AskingHome, write
+from people import AskingHome, text_of, write
 from prompts import Shell
 from vaults import VaultHome, add_key
 
@@ -110,16 +110,19 @@ def test_what_was_there_before_comes_back_to_the_byte(start: Start, home: VaultH
     ("fish", "set -g A_KEY my own", "set --show A_KEY"),
 ])  # fmt: skip
 def test_a_variable_that_was_not_exported_is_not_exported_afterwards(
-    start: Start, outer: str, name: str, assign: str, show: str
+    start: Start, home: VaultHome, outer: str, name: str, assign: str, show: str
 ) -> None:
     shell = start(name)
+    before, after = (os.path.join(home.folder, when) for when in ("before", "after"))
     shell.do(assign)
-    before = shell.do(show)
+    shell.do(f"{show} >{before}")
     shell.cd(outer)
     assert values(shell)[0] == "sk-outer-a"
     shell.cd("/")
     assert values(shell)[0] is None
-    assert shell.do(show) == before
+    shell.do(f"{show} >{after}")
+    assert "my" in text_of(before)
+    assert text_of(after) == text_of(before)
 
 
 @pytest.mark.parametrize("name", ALL)
