@@ -85,7 +85,7 @@ def _plain(answer: Answer) -> Reading:
         return Reading(RATE_LIMITED, f"too many requests; the vendor asks to wait {answer.retry_after:.0f} s")
     if status in _PLAIN and status != 200:
         return Reading(_PLAIN[status])
-    if answer.location or 300 <= status < 400:
+    if 300 <= status < 400:
         return Reading(UNKNOWN, f"the answer was a redirect ({status}), which keyvault does not follow with a key")
     if status >= 500:
         return Reading(UNKNOWN, f"the vendor has trouble of its own ({status})")

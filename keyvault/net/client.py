@@ -1,8 +1,8 @@
 """One HTTP client for everything that leaves this machine.
 
-TLS is verified against the system's certificates. Redirects are not followed: the answer says where a key would have gone,
-and it does not go there. Keys travel over https alone, except to this machine itself. Answers are cut at a size and a time.
-Proxies come from the environment, as with curl; answers of this machine are never asked for through one.
+TLS is verified against the system's certificates. Redirects are not followed. Keys travel over https alone, except to
+this machine itself. Answers are cut at a size and a time. Proxies come from the environment, as with curl; this machine
+is never asked through one.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ import random
 import socket
 import ssl
 import zlib
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
-from urllib.parse import urlsplit
-from urllib.request import getproxies
+from urllib.parse import urlencode, urlsplit
 
-import httpx
-import truststore
+import httpcore
 
-from keyvault.core.errors import InvalidInput
 from keyvault.core.version import __version__
+from keyvault.net.address import ascii_url
+from keyvault.net.proxies import THIS_MACHINE, Proxies, configured
+from keyvault.net.trust import system_trust
 
 LARGEST_BODY = 256 * 1024
 ATTEMPTS = 3
@@ -35,7 +36,6 @@ _HEADERS = {
     "Accept": "application/json, */*;q=0.5",  # PyPI, for one, answers errors as a page otherwise
     "Accept-Encoding": "identity",
 }
-_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")  # no others: what is asked in clear must not go to a proxy
 
 
 class Signer(NamedTuple):
@@ -79,7 +79,6 @@ class Answer(NamedTuple):
     is_html: bool
     whole: bool
     retry_after: float | None
-    location: str
 
 
 class NoAnswer(NamedTuple):
@@ -96,23 +95,11 @@ class NoAnswer(NamedTuple):
 class Client:
     """Asks; see `opened`. Each request has a connection of its own, and no cookie outlives it."""
 
-    def __init__(self, seconds: float) -> None:
-        self._trust = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    def __init__(self, seconds: float, trust: ssl.SSLContext, proxies: Proxies) -> None:
         self._seconds = seconds
+        self._trust = trust
+        self._proxies = proxies
         self._turns = asyncio.Semaphore(_MOST_AT_ONCE)
-
-    def connection(self) -> httpx.AsyncClient:
-        """A connection that is not made yet. Raises InvalidInput for a proxy setting that makes no sense."""
-        try:
-            return httpx.AsyncClient(
-                verify=self._trust,
-                mounts={f"all://[{host}]" if ":" in host else f"all://{host}": None for host in _THIS_MACHINE},
-                headers=_HEADERS,
-                timeout=self._seconds,
-                follow_redirects=False,
-            )
-        except (ValueError, httpx.InvalidURL) as exc:
-            raise _no_proxy() from exc
 
     async def send(self, request: Request, attempts: int = ATTEMPTS) -> Answer | NoAnswer:
         """One answer. Connection errors and 5xx are tried again, with growing pauses; nothing else is.
@@ -137,39 +124,31 @@ class Client:
             async with asyncio.timeout(self._seconds):
                 answer = await self._ask(request)
                 return answer, answer.status >= 500
-        except (TimeoutError, httpx.TimeoutException):
+        except TimeoutError:
             return NoAnswer(f"no answer within {self._seconds:g} s"), False
-        except httpx.ConnectError as exc:
+        except httpcore.ConnectError as exc:
             return _not_connected(exc)
-        except httpx.ProxyError:
+        except httpcore.ProxyError:
             return NoAnswer("the proxy did not let it through; see HTTPS_PROXY", connected=False), False
-        except (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError):
+        except (httpcore.NetworkError, httpcore.RemoteProtocolError):
             return NoAnswer("the connection broke off"), True
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, zlib.error):  # the middle two: an odd redirect
+        except (httpcore.ProtocolError, zlib.error):
             return NoAnswer("the answer is not HTTP that can be read"), False
 
     async def _ask(self, request: Request) -> Answer:
-        async with (
-            self.connection() as http,
-            http.stream(
-                request.method,
-                request.url,
-                headers=dict(request.headers),
-                content=request.body.encode() if request.body else None,
-                data=dict(request.form) if request.form else None,
-                auth=_auth(request),
-            ) as response,
-        ):
-            body, whole = await _read(response)
-            kind = response.headers.get("content-type", "").lower()
+        url = ascii_url(request.url)
+        connection = httpcore.AsyncConnectionPool(ssl_context=self._trust, proxy=self._proxies.of(url))
+        method, headers, content = request.method, _headers(request, url), _content(request)
+        async with connection, connection.stream(method, url, headers=headers, content=content) as response:
+            said = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reversed(response.headers)}
+            body, whole = await _read(response, said.get("content-encoding", "identity").strip().lower())
             start = body[:512].lstrip().lower()
             return Answer(
-                status=response.status_code,
+                status=response.status,
                 body=body,
-                is_html="text/html" in kind or start.startswith(("<!doctype html", "<html")),
+                is_html="text/html" in said.get("content-type", "").lower() or start.startswith(("<!doctype html", "<html")),
                 whole=whole,
-                retry_after=_seconds(response.headers.get("retry-after", "")),
-                location=response.headers.get("location", "") if response.is_redirect else "",
+                retry_after=_seconds(said.get("retry-after", "")),
             )
 
 
@@ -179,23 +158,18 @@ async def opened(seconds: float) -> AsyncIterator[Client]:
     _hush()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(64))  # names are looked up in threads; asyncio's own few would queue
-    try:
-        _check_proxies()
-    except ValueError as exc:
-        raise _no_proxy() from exc
-    client = Client(seconds)
-    await client.connection().aclose()  # a wrong proxy setting is told before anything is asked
-    yield client
+    trust = system_trust()
+    yield Client(seconds, trust, configured(trust))
 
 
 def unsendable(request: Request) -> str:
     """Why this request must not or cannot be sent, or an empty string."""
     parts = urlsplit(request.url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _THIS_MACHINE):
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in THIS_MACHINE):
         return "a key is sent over https only (http only to this machine: localhost, 127.0.0.1 or [::1])"
     try:
-        httpx.URL(request.url).host  # noqa: B018 - raises for what no host can be called
-    except (httpx.InvalidURL, UnicodeError):
+        ascii_url(request.url)
+    except ValueError:
         return "its address is none that can be asked"
     sent = (*request.headers.values(), *(request.basic or ()), *(request.signer or ()))
     if not all(text.isascii() and (text == "" or text.isprintable()) for text in sent):
@@ -203,23 +177,42 @@ def unsendable(request: Request) -> str:
     return ""
 
 
-def _auth(request: Request) -> httpx.Auth | None:
-    if request.signer:
-        from httpx_auth import AWS4Auth
+def _headers(request: Request, url: str) -> list[tuple[str, str]]:
+    """All headers, with the authorization."""
+    own = {name.lower() for name in request.headers}
+    headers = {"Host": urlsplit(url).netloc} | {name: text for name, text in _HEADERS.items() if name.lower() not in own}
+    headers |= request.headers
+    if request.form:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+    if request.basic:
+        headers["Authorization"] = "Basic " + b64encode(":".join(request.basic).encode()).decode()
+    return list((_signed(request, url, headers) if request.signer else headers).items())
 
-        signer = request.signer
-        return AWS4Auth(signer.access_id, signer.secret, signer.region, signer.service, security_token=signer.token or None)
-    return httpx.BasicAuth(*request.basic) if request.basic else None
+
+def _signed(request: Request, url: str, headers: dict[str, str]) -> dict[str, str]:
+    """With the signature of AWS. Its library speaks of httpx's requests; nothing is sent with that."""
+    import httpx
+    from httpx_auth import AWS4Auth
+
+    assert request.signer
+    access_id, secret, token, region, service = request.signer
+    asked = httpx.Request(request.method, url, headers=headers, content=_content(request))
+    return dict(next(AWS4Auth(access_id, secret, region, service, security_token=token or None).auth_flow(asked)).headers)
 
 
-async def _read(response: httpx.Response) -> tuple[str, bool]:
+def _content(request: Request) -> bytes | None:
+    if request.form:
+        return urlencode(request.form).encode()
+    return request.body.encode() if request.body or request.method in ("POST", "PUT", "PATCH") else None
+
+
+async def _read(response: httpcore.Response, packing: str) -> tuple[str, bool]:
     """The body's text up to the limit, unpacked here: a small answer can unpack to gigabytes."""
-    packing = response.headers.get("content-encoding", "identity").strip().lower()
     if packing not in ("identity", "", "gzip", "deflate"):
         return "", False
     unpack = zlib.decompressobj(47) if packing in ("gzip", "deflate") else None  # 47: gzip or zlib, as the header says
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.aiter_stream():
         room = LARGEST_BODY - len(body)
         body += unpack.decompress(chunk, room + 1) if unpack else chunk[: room + 1]
         if len(body) > LARGEST_BODY:
@@ -227,7 +220,7 @@ async def _read(response: httpx.Response) -> tuple[str, bool]:
     return body.decode("utf-8", "replace"), True
 
 
-def _not_connected(exc: httpx.ConnectError) -> tuple[NoAnswer, bool]:
+def _not_connected(exc: httpcore.ConnectError) -> tuple[NoAnswer, bool]:
     """Why there is no connection, from the causes that the library keeps."""
     cause: BaseException | None = exc
     while cause is not None:
@@ -247,17 +240,6 @@ def _not_connected(exc: httpx.ConnectError) -> tuple[NoAnswer, bool]:
             return NoAnswer("the connection was refused", connected=False), True
         cause = cause.__cause__ or cause.__context__
     return NoAnswer("no connection could be made", connected=False), True
-
-
-def _no_proxy() -> InvalidInput:
-    return InvalidInput("HTTPS_PROXY, HTTP_PROXY or ALL_PROXY holds no proxy's URL", "write http://HOST:PORT")
-
-
-def _check_proxies() -> None:
-    """Raises ValueError for a port that cannot be; the library would fail at the first request."""
-    for kind, proxy in getproxies().items():
-        if kind != "no":
-            urlsplit(proxy if "://" in proxy else f"//{proxy}").port  # noqa: B018
 
 
 def _seconds(retry_after: str) -> float | None:

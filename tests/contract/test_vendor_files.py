@@ -287,7 +287,7 @@ def test_every_rule_can_decide(vendor: Provider) -> None:
             body = "{" + (rule.body or "anything") + "}"
             # each rule is given its own number as the reason, so the reading tells which one decided
             numbered = tuple(msgspec.structs.replace(r, why=str(n)) for n, r in enumerate(check.rules))
-            answer = Answer(rule.status, body, is_html=False, whole=True, retry_after=None, location="")
+            answer = Answer(rule.status, body, is_html=False, whole=True, retry_after=None)
             reading = verdict.read(msgspec.structs.replace(check, rules=numbered), answer)
             assert reading.why == str(number), f"rule {number} never decides: {check.rules[int(reading.why)]} comes first"
 

@@ -29,8 +29,8 @@ documents = st.recursive(
 noise = st.text(max_size=60) | st.lists(markers | st.text(max_size=9), max_size=6).map(" ".join) | documents.map(json.dumps)
 
 
-def plain(status: int, body: str, *, is_html: bool = False, location: str = "") -> Answer:
-    return Answer(status, body, is_html, True, None, location)
+def plain(status: int, body: str, *, is_html: bool = False) -> Answer:
+    return Answer(status, body, is_html, True, None)
 
 
 @settings(max_examples=400)

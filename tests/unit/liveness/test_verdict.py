@@ -205,7 +205,7 @@ MARKED = Check(urls=("https://a.example/x",), rules=(Rule(status=200, verdict="i
     ],
 )
 def test_blanks_between_parts_do_not_count_and_those_in_texts_do(body: str, expected: str) -> None:
-    assert verdict.read(MARKED, Answer(200, body, False, True, None, "")).verdict == expected
+    assert verdict.read(MARKED, Answer(200, body, False, True, None)).verdict == expected
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_no_body_makes_reading_slow(body: str) -> None:
     asked = next(supported(PROVIDERS["openai"]))
     began = time.process_time()
     for status in (200, 401, 429):
-        verdict.read(asked, Answer(status, body, False, True, None, ""))
+        verdict.read(asked, Answer(status, body, False, True, None))
     assert time.process_time() - began < 10
 
 
