@@ -30,7 +30,7 @@ def own_folder() -> str:
 
 def load(provider_id: str) -> Provider | None:
     """The vendor of that id, or None. Raises InvalidInput, UnsafeFile for a person's own file that cannot be used."""
-    if provider_id in _names(own_folder()):
+    if is_own(provider_id):
         return _own(provider_id)
     return _ours(provider_id) if provider_id in _our_names() else None
 
@@ -68,7 +68,7 @@ def our_own() -> list[Provider]:
 
 def is_own(provider_id: str) -> bool:
     """The vendor is a person's own, or overridden by them."""
-    return provider_id in _names(own_folder())
+    return os.path.basename(provider_id) == provider_id and os.path.lexists(_own_path(provider_id))
 
 
 def parse(data: bytes, provider_id: str, where: str) -> Provider:
@@ -98,8 +98,12 @@ def _ours(provider_id: str) -> Provider:
 
 def _own(provider_id: str) -> Provider:
     """A person's own file: only they may be able to write it, for it says where keys are sent."""
-    path = os.path.join(own_folder(), provider_id + _SUFFIX)
+    path = _own_path(provider_id)
     return parse(files.read_own(path, _LARGEST), provider_id, path)
+
+
+def _own_path(provider_id: str) -> str:
+    return os.path.join(own_folder(), provider_id + _SUFFIX)
 
 
 @cache

@@ -191,9 +191,9 @@ class Vault:
             for (key, version), blob in zip(pairs, blobs, strict=True)
         ]
 
-    def find_in(self, state: State, ref: str) -> ApiKey | None:
+    def find_in(self, state: State, ref: str, fetch: tree.Fetch | None = None) -> ApiKey | None:
         """The key of that name in one state, removed ones too. Raises VaultCorrupt."""
-        record = tree.lookup(self.fetcher(state.header), state.root.top, self.tag(ref))
+        record = tree.lookup(fetch or self.fetcher(state.header), state.root.top, self.tag(ref))
         if record is None:
             return None
         key = decode_record(record)
@@ -288,6 +288,7 @@ class Transaction:
         self.what = what
         self.header = state.header  # a new header (slots) may be set; it keeps vault id and epoch
         self._state = state
+        self._fetch = tree.remembering(self.vault.fetcher(state.header))
         self._records: dict[bytes, bytes | None] = {}
         self._add: dict[bytes, bytes] = {}
         self._drop: set[bytes] = set()
@@ -300,7 +301,7 @@ class Transaction:
         if tag in self._records:
             record = self._records[tag]
             return decode_record(record) if record else None
-        return self.vault.find_in(self._state, ref)
+        return self.vault.find_in(self._state, ref, self._fetch)
 
     def get(self, ref: str) -> ApiKey:
         """The live key of that name. Raises NotFound."""
