@@ -264,6 +264,7 @@ class Rotating(RuleBasedStateMachine):
         """What is under way can always be brought to an end."""
         for _ in range(3):
             self._try(self._flow().run)
+            self.the_promotion_is_noted()
             self.now, self.up, self.real = self.now + DAY, self.up + DAY, self.real + DAY
         assert self.key.rotation is None
         self.the_current_value_works()
