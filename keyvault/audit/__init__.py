@@ -1,0 +1,1 @@
+"""What needs attention: keys that are stale, and keys that lie where they should not."""
