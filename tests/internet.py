@@ -61,7 +61,7 @@ class Internet:
         self.certificates: dict[str, ssl.SSLContext] = {}
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
         assert self._ready.wait(10)
@@ -102,6 +102,8 @@ class Internet:
         self._loop.run_forever()
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
+        for writer in self._writers:  # a client that waits for no goodbye leaves its connection half open
+            writer.transport.abort()
         self._loop.run_until_complete(asyncio.sleep(0.01))
         self._loop.close()
 
@@ -120,6 +122,7 @@ class Internet:
         return self._contexts[host]
 
     async def _proxy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         with suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError, ConnectionError):
             line = (await reader.readuntil(b"\r\n\r\n")).decode()
             method, target, _ = line.split("\r\n")[0].split(" ")
@@ -139,6 +142,7 @@ class Internet:
         writer.close()
 
     async def _direct(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         with suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError, ConnectionError):
             await self._talk("direct", reader, writer)
         writer.close()

@@ -90,7 +90,8 @@ class Shell:
         self._listen_until(self._nushell_reads, 30)
 
     def _nushell_reads(self) -> bool:
-        return _PROMPT_ENDS in self._log.getvalue().rpartition(_EDITOR_BEGINS)[2]
+        since = self._log.getvalue().rpartition(_EDITOR_ENDS)[2]
+        return _PROMPT_ENDS in since.partition(_EDITOR_BEGINS)[2]
 
     def _since(self, start: int) -> str:
         return self._log.getvalue()[start:].decode("utf-8", "replace").replace("\r\n", "\n")
