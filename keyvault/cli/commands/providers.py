@@ -72,8 +72,8 @@ def _row(provider: Provider) -> tuple[str, ...]:
 
 
 def _check_word(provider: Provider) -> str:
-    check = provider.checks[-1] if provider.checks else None
-    if check is None or check.unsupported:
+    check = next((check for check in reversed(provider.checks) if not check.unsupported), None)  # the usual keys' comes last
+    if check is None:
         return "no"
     trust = check.confidence or provider.confidence
     return "yes" if trust == "high" else f"yes ({trust} confidence)"
