@@ -10,6 +10,7 @@ from keyvault.liveness.asking import SECONDS, ask_all
 from keyvault.liveness.requests import Subject, Unready, check_for, is_declared, requests_for, without_key
 from keyvault.liveness.verdict import MEANINGS, Reading
 from keyvault.net.client import Client, NoAnswer, Request
+from keyvault.providers.identify import owner_of
 from keyvault.providers.schema import Check
 
 
@@ -108,10 +109,9 @@ def _together(heard: list[_Heard]) -> _Heard:
 def _result(subject: Subject, heard: _Heard, then: str | None = None) -> Result:
     kind = heard.reading.verdict
     _, meaning, advice = MEANINGS[kind]
-    return Result(
-        subject.ref,
-        kind,
-        heard.status,
-        heard.reading.why or meaning,
-        advice.format(ref=subject.ref, page=subject.page) if then is None else then,
-    )
+    why = heard.reading.why or meaning
+    then = advice.format(ref=subject.ref, page=subject.page) if then is None else then
+    if kind == verdict.INVALID and (owner := owner_of(subject.value.reveal())) and owner != subject.provider:
+        why = f"{why}; it looks like a key of {owner.name}"
+        then = f"keyvault rename {subject.ref} {owner.id}/{subject.ref.partition('/')[2]}, if it is one"
+    return Result(subject.ref, kind, heard.status, why, then)

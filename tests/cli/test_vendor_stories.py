@@ -79,6 +79,13 @@ def test_check_tells_what_each_answer_means_and_what_to_do(five: VaultHome, net:
     assert "openrouter/default" not in todo
 
 
+def test_a_rejected_key_that_looks_like_another_vendors_is_said_to(five: VaultHome, net: Internet) -> None:
+    five.run("add", "openai/mixed-up", "--stdin", stdin=OPENROUTER.encode())
+    printed = five.run("check", "openai/mixed-up", env=net.environment(), code=7).stdout.decode()
+    assert "it looks like a key of OpenRouter" in printed
+    assert "keyvault rename openai/mixed-up openrouter/mixed-up" in printed
+
+
 def test_check_sends_each_key_to_its_own_vendor_only(five: VaultHome, net: Internet) -> None:
     five.run("check", env=net.environment(), code=7)
     owners = {OPENROUTER: "openrouter.ai", DEEPSEEK: "api.deepseek.com", OPENAI: "api.openai.com", GROQ: "api.groq.com"}
