@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 
 from keyvault.core.errors import NotFound, StoreFailed
 from keyvault.discover.found import Reading
@@ -39,9 +40,10 @@ def remove(values: Mapping[str, str]) -> list[str]:
         access = winreg.KEY_QUERY_VALUE | winreg.KEY_SET_VALUE
         with winreg.OpenKey(winreg.HKEY_CURRENT_USER, "Environment", access=access) as key:
             for name, value in values.items():
-                if winreg.QueryValueEx(key, name)[0] == value:
-                    winreg.DeleteValue(key, name)
-                    removed.append(name)
+                with suppress(FileNotFoundError):  # somebody else removed it
+                    if winreg.QueryValueEx(key, name)[0] == value:
+                        winreg.DeleteValue(key, name)
+                        removed.append(name)
     except OSError as exc:
         raise StoreFailed("Windows does not let these variables be removed", "remove them in its settings") from exc
     import ctypes
