@@ -195,9 +195,9 @@ def test_long_text_that_nearly_fits_is_refused_fast(pattern: schema.Pattern) -> 
     texts = [begin + char * 100_000 for char in "aA0-_./=+:\n{"]
     texts += [begin + ("a1B2c3d4" * 3 + end) * 4000 for end in "._-:/="]
     texts += [begin * 4000 + "!", '{"private_key_id": "' + "a" * 100_000, ("0" * 40 + "-") * 2500]
-    began = time.perf_counter()
+    began = time.process_time()
     found = [re.fullmatch(pattern.regex, text + "!") for text in texts]
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
     assert found == [None] * len(texts)
 
 

@@ -54,14 +54,14 @@ def ask(home: VaultHome) -> list[Answer]:
         verify,
     ]
     answers: list[Answer] = []
-    start = time.monotonic()
+    start = time.process_time()
     for question in questions:
         try:
             answers.append(question())
         except KeyvaultError as exc:
             assert isinstance(exc, CLEAR), repr(exc)
             answers.append(exc)
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
     if vault:
         vault[0].store.close()
     return answers

@@ -186,4 +186,4 @@ def test_no_swap_between_look_and_use_gives_out_a_key_that_was_not_allowed(
         swaps = int(swapper.communicate(timeout=30)[0])
         vault.store.close()
     assert min(followed, refused) > 100, (followed, refused)
-    assert swaps > 10_000
+    assert swaps > 1_000
