@@ -218,7 +218,7 @@ def kind_of(exc: KeyvaultError) -> str:
 
 
 def open_hostile(folder: str, path: str, pipe: str) -> None:
-    """Open, list and verify a file that is not to be trusted; kind of error, processor time and memory it took, go into the pipe."""
+    """Open, list and verify a file that is not to be trusted. Into the pipe go the error, the processor time and the memory."""
     home = VaultHome(folder)
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     answer = "opened"
