@@ -85,18 +85,20 @@ def _by_windows(searcher: Searcher, read: Callable[[int], bytes], size: int, pie
     found: dict[Leak, None] = {}
     left, column = size - len(piece.data), 0
     while True:
-        more = b""
-        start = _next_start(piece.data, wide) if left else 0
-        if start:
-            more = _all_of(read, min(left, WINDOW - (len(piece.data) - start)))
-        line, after = _moved(piece.data[:start], piece.first_line, column)
+        start = _next_start(piece.data, wide)
+        line, after = _moved(piece.data, start, piece.first_line, column)
+        held = []
         for leak in searcher.search(piece):
             told = leak._replace(column=leak.column + column) if leak.line == piece.first_line else leak
-            if not more or told.line == 0 or (told.line, told.column) <= (line, after):
+            if told.line == 0 or (told.line, told.column) <= (line, after):
                 found[told] = None
+            else:
+                held.append(told)
+        piece = piece._replace(data=piece.data[start:], first_line=line)  # frees what is done before more is read
+        more = _all_of(read, min(left, WINDOW - len(piece.data)))
         if not more:
-            return list(found)
-        piece = piece._replace(data=piece.data[start:] + more, first_line=line)
+            return [*found, *held]
+        piece = piece._replace(data=piece.data + more)
         left, column = left - len(more), after
 
 
@@ -109,10 +111,10 @@ def _next_start(data: bytes, wide: bool) -> int:
     return start + start % 2 if wide else start
 
 
-def _moved(passed: bytes, line: int, column: int) -> tuple[int, int]:
-    """The line after `passed`, and how many characters of it are gone."""
-    lines = passed.count(b"\n")
-    rest = passed[passed.rfind(b"\n") + 1 :] if lines else passed
+def _moved(data: bytes, start: int, line: int, column: int) -> tuple[int, int]:
+    """The line that `start` lies in, and how many characters of it come before."""
+    lines = data.count(b"\n", 0, start)
+    rest = data[data.rfind(b"\n", 0, start) + 1 : start]
     return line + lines, len(rest.decode("utf-8", "replace")) + (0 if lines else column)
 
 
