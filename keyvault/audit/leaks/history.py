@@ -184,7 +184,7 @@ def locate(repo: Repository, wanted: set[str], commits: bytes) -> dict[str, tupl
     Objects that are in neither are left out. What a damaged or partial repository does not tell is missing.
     """
     found = _in_index(repo, wanted)
-    oldest: dict[str, int] = {}
+    oldest: dict[str, tuple[int, int]] = {}
     for when, commit, path, oid in _changes(repo, wanted, commits):
         if oid in wanted and (oid not in oldest or when < oldest[oid]):
             oldest[oid] = when
@@ -207,17 +207,20 @@ def _in_index(repo: Repository, wanted: set[str]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _changes(repo: Repository, wanted: set[str], commits: bytes) -> Iterator[tuple[int, str, str, str]]:
-    """Each change that brought or took a wanted object: time, commit, path, id. Stops where git stops."""
+def _changes(repo: Repository, wanted: set[str], commits: bytes) -> Iterator[tuple[tuple[int, int], str, str, str]]:
+    """Each change that brought or took a wanted object: when, commit, path, id. Stops where git stops.
+
+    `when`: the time, and of the same second, fewer parents first: a stash comes after what it is made of.
+    """
     if not wanted or not commits:
         return
     few = sorted(wanted) if len(wanted) <= _MOST_ON_COMMAND_LINE else []
     words = ["-r", "-m", "--root", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv"]
-    words += ["--format=%H %ct", *(f"--find-object={oid}" for oid in few)]
+    words += ["--format=%H %ct %P", *(f"--find-object={oid}" for oid in few)]
     with git.running(repo.folder, "diff-tree", "--stdin", *words) as process:
         assert process.stdin
         threading.Thread(target=_feed, args=(process.stdin, list(_each(commits, repo.id_size))), daemon=True).start()
-        commit, when, about = "", 0, ""
+        commit, when, about = "", (0, 0), ""
         for part in git.split(process.stdout):
             if about:
                 yield when, commit, part, about
@@ -225,5 +228,5 @@ def _changes(repo: Repository, wanted: set[str], commits: bytes) -> Iterator[tup
             elif part.lstrip("\n").startswith(":"):
                 about = part.split(" ")[3]
             else:
-                commit, _, time = part.partition(" ")
-                when = int(time)
+                commit, time, *parents = part.split()
+                when = int(time), len(parents)
