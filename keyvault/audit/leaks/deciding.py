@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from keyvault.audit.findings import BASE64, PLAIN
-from keyvault.audit.leaks import filters, shapes, views
+from keyvault.audit.leaks import filters, views
 from keyvault.audit.leaks.naming import NOWHERE, Around, Namer, around
-from keyvault.audit.leaks.rules import Rule, Rules, Trigger
+from keyvault.audit.leaks.rules import Rule, Rules, Trigger, is_hidden
 
 _INSIDE = 16 * 1024  # bytes to either side of a literal in a key's middle
 _LONGEST = 16 * 1024  # bytes of a key
@@ -23,7 +24,9 @@ _LETTERS = re.compile(rb"[A-Za-z0-9_-]*")
 _MORE_LETTERS = re.compile(rb"[A-Za-z0-9_/+=-]*")
 _NO_LETTER = re.compile(rb"[_/+=-]*")
 _WRAPPED = re.compile(rb"[A-Za-z0-9+/]{20,4096}={0,2}")
-_SENTENCE = b".-"
+_SENTENCE = b"."
+_HASH = re.compile(rb"(?i:sha-?\d{1,3}|md5|blake\w{1,3})[=:-]\Z")
+_BLOB = re.compile(rb"[+/][A-Za-z0-9+/]{24,64}")
 
 
 class Unknown(NamedTuple):
@@ -51,7 +54,7 @@ class Decider:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules.rules
         self._named = [rules.rules[number] for number in rules.named]
-        self._hidden = [rule for rule in rules.rules if not shapes.shows(rule.pattern.regex)]
+        self._hidden = [rule for rule in rules.rules if is_hidden(rule)]
         self._namer = Namer()
 
     def at_start(self, data: bytes, trigger: Trigger, start: int) -> Iterator[Unknown]:
@@ -59,7 +62,7 @@ class Decider:
         if start > 0 and data[start - 1] in _WORD and data[start] in _WORD and not _is_escape(data, start):
             return
         found = [match for number in trigger.rules for match in _whole(self._rules[number], data, start)]
-        if found:
+        if found and not _is_in_blob(data, start, found[0].end):
             end = max(match.end for match in found)
             yield from self._of([match for match in found if match.end == end], data)
 
@@ -68,9 +71,12 @@ class Decider:
         low, high = max(0, start - _INSIDE), min(len(data), start + _INSIDE)
         for number in trigger.rules:
             rule = self._rules[number]
-            for match in rule.expression.finditer(data, low, high):
-                if match.start() <= start < match.end() and match[0].isascii():
-                    yield from self._of([_Match(match.start(), match.end(), match[0].decode(), rule)], data)
+            spans = [match.span() for match in rule.expression.finditer(data, low, high)]
+            found = [
+                _Match(*span, data[slice(*span)].decode("utf-8", "replace"), rule) for span in spans if start in range(*span)
+            ]
+            for match in found or _in_a_string(rule, data, low, start, high):
+                yield from self._of([match], data)
 
     def named(self, data: bytes, place: int) -> Iterator[Unknown]:
         """Keys that only their surroundings tell from other texts; here begins what is named by a word like `token`."""
@@ -80,12 +86,12 @@ class Decider:
         for begin in {start, *(start - count for count in before)}:
             if _may_begin(data, begin):
                 found += [match for rule in self._named for match in _alone(rule, data, begin)]
-        if found:
-            yield from self._told(found, data, PLAIN)
-        elif (wrapped := _WRAPPED.match(data, start)) and (inner := views.short_text(wrapped[0])):
+        told: list[Unknown] = []
+        if (wrapped := _WRAPPED.match(data, start)) and (inner := views.short_text(wrapped[0])):
             begin, end = wrapped.span()
             whole = [_Match(begin, end, inner, rule) for rule in self._hidden if rule.expression.fullmatch(inner.encode())]
-            yield from self._told(whole, data, BASE64)
+            told += self._told(whole, data, BASE64)
+        yield from told or self._told(found, data, PLAIN)
 
     def _of(self, found: list[_Match], data: bytes) -> Iterator[Unknown]:
         """Keys whose shape is enough; the surroundings only choose among vendors that share it."""
@@ -127,6 +133,20 @@ def _whole(rule: Rule, data: bytes, start: int) -> Iterator[_Match]:
         yield _Match(start, end, data[start:end].decode(), rule)
 
 
+def _in_a_string(rule: Rule, data: bytes, low: int, place: int, high: int) -> Iterator[_Match]:
+    """An object that was made into a string of JSON, once or twice."""
+    start, end = data.rfind(b"{", low, place), data.find(b"}", place, high) + 1
+    text = data[start:end].decode("utf-8", "replace") if 0 <= start < end else ""
+    for _ in range(2):
+        try:
+            text = json.loads(f'"{text}"')
+        except ValueError:
+            return
+        if rule.expression.fullmatch(text.encode("utf-8", "replace")):
+            yield _Match(start, end, text, rule)
+            return
+
+
 def _alone(rule: Rule, data: bytes, start: int) -> Iterator[_Match]:
     match = rule.expression.match(data, start, start + _LONGEST)
     if match is None:
@@ -135,6 +155,15 @@ def _alone(rule: Rule, data: bytes, start: int) -> Iterator[_Match]:
     if (end < len(data) and data[end] in _NOT_BESIDE) or _GOES_ON.match(data, end):
         return
     yield _Match(start, end, match[0].decode("ascii", "replace"), rule)
+
+
+def _is_in_blob(data: bytes, start: int, end: int) -> bool:
+    """It is part of a hash, or of something long in base64, where a short beginning comes up by chance."""
+    before = data[max(0, start - 80) : start]
+    if _HASH.search(before):
+        return True
+    long = _BLOB.match(before[::-1]) or _BLOB.match(data, end)
+    return long is not None and filters.is_mixed(long[0].decode())
 
 
 def _may_begin(data: bytes, start: int) -> bool:

@@ -147,6 +147,7 @@ class _Plain:
         self._others: list[tuple[int, re.Pattern[bytes], bool]] = []
         self._behind: list[tuple[int, re.Pattern[bytes]]] = []
         self._lead: re.Pattern[bytes] | None = None
+        self._words = re.compile(b"")
         for number, trigger in enumerate(triggers):
             self._add(number, trigger)
 
@@ -154,13 +155,14 @@ class _Plain:
         start, literal = shapes.longest_literal(trigger.fixed)
         fixed = re.compile(shapes.expression(trigger.fixed).encode(), re.DOTALL)
         if trigger.kind == NAMED:
-            lead = trigger.expression.removesuffix(shapes.expression(trigger.fixed))
             self._behind.append((number, fixed))
             wanted = "|".join(f"(?:{pattern.pattern.decode()})" for _, pattern in self._behind)
-            self._lead = re.compile(f"{lead.replace('{1,16}', '{1,16}?')}(?={wanted})".encode(), re.DOTALL)
+            lead = trigger.expression.removesuffix(shapes.expression(trigger.fixed)).replace("{1,16}", "{1,16}?")
+            self._lead = re.compile(f"{lead}(?={wanted})".encode(), re.DOTALL)
+            self._words = re.compile("|".join(trigger.words).encode())
         elif trigger.kind == BASE64:
             self._wrapped.setdefault(literal, []).append((number, start, fixed))
-        elif len(literal) >= 2:
+        elif literal:
             self._fixed.setdefault(literal, []).append((number, start, fixed))
         else:
             self._others.append((number, re.compile(trigger.expression.encode(), re.DOTALL), trigger.kind == WIDE))
@@ -180,10 +182,11 @@ class _Plain:
         return found
 
     def _named(self, data: bytes, lead: re.Pattern[bytes], found: list[Hit]) -> None:
-        place = 0
-        while match := lead.search(data, place):
-            place = match.start() + 1
-            found += [Hit(number, match.end()) for number, pattern in self._behind if pattern.match(data, match.end())]
+        lowered, place = data.lower(), 0
+        while word := self._words.search(lowered, place):
+            place = word.start() + 1
+            if match := lead.match(data, word.start()):
+                found += [Hit(number, match.end()) for number, pattern in self._behind if pattern.match(data, match.end())]
 
     def _in_runs(self, data: bytes, found: list[Hit]) -> None:
         """Base64 is sought where base64 can be: that is little of most texts."""

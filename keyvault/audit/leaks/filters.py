@@ -19,6 +19,8 @@ _PLACEHOLDER = re.compile(
 )
 _WORDS = re.compile(r"(?<![A-Za-z0-9])(?:[a-z]{3,}|[A-Z][a-z]{2,}|[A-Z]{3,})(?![A-Za-z0-9])")
 _ALPHABETS = ((re.compile(r"[0-9]+\Z"), 10), (re.compile(r"(?:[0-9a-f]+|[0-9A-F]+)\Z"), 16), (re.compile(r"[a-z]+\Z"), 26))
+_SEPARATORS = re.compile(r"[^A-Za-z0-9]")
+_TELLING = 10  # characters: fewer say nothing
 _SEQUENCE = 0.4  # of the steps from one character to the next
 _IGNORED = re.compile(rb"keyvault:ignore|gitleaks:allow|pragma: ?allowlist secret")
 _BODY = re.compile(r"[A-Za-z0-9]{6,}")
@@ -51,10 +53,20 @@ def could_be_real(pattern: Pattern, value: str) -> bool:
     return not _PLACEHOLDER.search(body) and not _is_regular(body) and is_random(body) and not _is_words(body)
 
 
+def is_mixed(text: str) -> bool:
+    """Capitals, small letters and digits: hardly a path, and no words."""
+    return all(any(map(kind, text)) for kind in (str.isupper, str.islower, str.isdigit))
+
+
 def is_random(text: str) -> bool:
-    """Whether its characters are as mixed as those of a random text of that length and alphabet."""
-    if len(text) < 6:
-        return True  # too short to tell
+    """Whether its characters are as mixed as random ones: as a whole, or the longest part between dashes, dots and the like."""
+    parts = _SEPARATORS.split(text)
+    return _mixes("".join(parts)) or (len(longest := max(parts, key=len)) >= _TELLING and _mixes(longest))
+
+
+def _mixes(text: str) -> bool:
+    if len(text) < _TELLING:
+        return True
     alphabet = next((size for fits, size in _ALPHABETS if fits.match(text)), 62)
     return _entropy(text) >= _LEAST * math.log2(min(len(text), alphabet))
 
@@ -83,4 +95,4 @@ def _is_regular(text: str) -> bool:
 
 def _is_words(text: str) -> bool:
     """Words between dashes and underscores: the name of something. Most of a random text is no word."""
-    return sum(map(len, _WORDS.findall(text))) > 0.5 * len(text)
+    return bool(_SEPARATORS.search(text)) and sum(map(len, _WORDS.findall(text))) > 0.5 * len(text)

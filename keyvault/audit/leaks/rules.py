@@ -24,18 +24,18 @@ _PUBLIC = "(not secret)"
 
 
 class Rule(NamedTuple):
-    """One pattern of one vendor. `bare`: its shape is enough; else something near has to name the vendor."""
+    """One pattern of one vendor."""
 
     provider: Provider
     pattern: Pattern
     expression: re.Pattern[bytes]
-    bare: bool
 
 
 class Trigger(NamedTuple):
     """Where to look. `fixed`: the end of what the expression matches. `rules`: which may be there.
 
-    In base64, `place` says which of four characters the first one is, and `clear` what is behind it.
+    In base64, `place` says which of four characters the first one is, and `clear` what may be behind it. `words`:
+    expressions, in lower case, of which one stands before it.
     """
 
     kind: str
@@ -43,7 +43,8 @@ class Trigger(NamedTuple):
     fixed: Shape
     rules: tuple[int, ...] = ()
     place: int = 0
-    clear: Shape = ()
+    clear: tuple[Shape, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 class Rules(NamedTuple):
@@ -53,7 +54,6 @@ class Rules(NamedTuple):
     rules: tuple[Rule, ...]
     triggers: tuple[Trigger, ...]
     named: tuple[int, ...]
-    words: tuple[str, ...]
     edition: str
 
 
@@ -75,7 +75,7 @@ def compiled(providers: Iterable[Provider]) -> Rules:
             literal = shapes.inner_literal(pattern.regex)
             telling = weakest >= _TELLING and (not pattern.generic or _is_prefixed(begins))
             bare = telling or (not pattern.generic and len(literal) >= _LEAST_INSIDE)
-            found.append(Rule(provider, pattern, re.compile(pattern.regex.encode()), bare))
+            found.append(Rule(provider, pattern, re.compile(pattern.regex.encode())))
             if telling:
                 for shape in begins:
                     starts.setdefault(shape, []).append(number)
@@ -85,7 +85,7 @@ def compiled(providers: Iterable[Provider]) -> Rules:
                 named.append(number)
                 behind += begins
                 words += _words_missing(provider, pattern)
-    triggers = (*_at_start(starts), *_inside(inside), *_behind_words(behind, words), _wide())
+    triggers = (*_at_start(starts), *_inside(inside), *_behind_words(behind, tuple(dict.fromkeys(words))), _wide())
     wrapped = tuple(in_base64([*starts, *inside, _GZIP, *_wrapped_names(found)]))
     text = "\n".join([*(f"{r.provider.id} {r.pattern}" for r in found), *(t.expression for t in (*triggers, *wrapped))])
     return Rules(
@@ -93,7 +93,6 @@ def compiled(providers: Iterable[Provider]) -> Rules:
         tuple(found),
         (*triggers, *wrapped),
         tuple(named),
-        tuple(words),
         hashlib.sha256(text.encode()).hexdigest()[:32],
     )
 
@@ -109,6 +108,12 @@ def is_public(provider: Provider, pattern: Pattern) -> bool:
 def variables(rule: Rule) -> tuple[str, ...]:
     """The variables that hold keys of this kind."""
     return rule.pattern.variables or rule.provider.variables
+
+
+def is_hidden(rule: Rule) -> bool:
+    """Nothing of it can be sought in base64."""
+    begins = shapes.beginnings(rule.pattern.regex)
+    return (rule.pattern.generic and not _is_prefixed(begins)) or not all(map(shapes.is_shown, begins))
 
 
 def _is_prefixed(begins: Sequence[Shape]) -> bool:
@@ -134,12 +139,12 @@ def _inside(inside: dict[Shape, list[int]]) -> Iterable[Trigger]:
         yield Trigger(INSIDE, shapes.expression(shape), shape, tuple(numbers))
 
 
-def _behind_words(behind: list[Shape], words: list[str]) -> Iterable[Trigger]:
+def _behind_words(behind: list[Shape], words: tuple[str, ...]) -> Iterable[Trigger]:
     if not behind:
         return
-    lead = f"(?i:{'|'.join(dict.fromkeys(words))})[A-Za-z0-9_]{{0,24}}(?:[^A-Za-z0-9_]{{1,3}}(?:str|or))?[^A-Za-z0-9_]{{1,16}}"
+    lead = f"(?i:{'|'.join(words)})[A-Za-z0-9_]{{0,24}}(?:[^A-Za-z0-9_]{{1,3}}(?:str|or))?[^A-Za-z0-9_]{{1,16}}"
     for shape in shapes.uncovered(behind):
-        yield Trigger(NAMED, lead + shapes.expression(shape), shape)
+        yield Trigger(NAMED, lead + shapes.expression(shape), shape, words=words)
 
 
 def _wide() -> Trigger:
@@ -149,19 +154,23 @@ def _wide() -> Trigger:
 
 def _wrapped_names(rules: list[Rule]) -> list[Shape]:
     """A file of variables that was put into base64 as a whole: where the keys do not show, the names do."""
-    hidden = [rule for rule in rules if not shapes.shows(rule.pattern.regex)]
-    return [shapes.literal(name.encode()) for rule in hidden for name in variables(rule) if len(name) >= _LEAST_INSIDE]
+    return [
+        shapes.literal(name.encode())
+        for rule in rules
+        if is_hidden(rule)
+        for name in variables(rule)
+        if len(name) >= _LEAST_INSIDE
+    ]
 
 
 def in_base64(found: Iterable[Shape]) -> Iterable[Trigger]:
     """Where these are in base64. What has no fixed characters would be sought at a fraction of the speed: it is left out."""
-    seen: set[tuple[str, int]] = set()
+    behind: dict[tuple[Shape, int], list[Shape]] = {}
     for shape in shapes.uncovered(found):
         for wrapped in shapes.in_base64(shape) if shapes.is_shown(shape) else ():
-            expression = shapes.expression(wrapped.shape)
-            if (expression, wrapped.place) not in seen:
-                seen.add((expression, wrapped.place))
-                yield Trigger(BASE64, expression, wrapped.shape, (), wrapped.place, shape)
+            behind.setdefault(wrapped, []).append(shape)
+    for (chars, place), clear in behind.items():
+        yield Trigger(BASE64, shapes.expression(chars), chars, place=place, clear=tuple(clear))
 
 
 def _begins(longer: Shape, shorter: Shape) -> bool:

@@ -153,7 +153,7 @@ class _Work:
                 runs.append(run)
             view = views.decoded(layer.data, run, place, trigger.place)
             mark = run.parts[0][0], view.phase
-            if mark not in done and view.shows(trigger.clear, place):
+            if mark not in done and any(view.shows(clear, place) for clear in trigger.clear):
                 done.add(mark)
                 self._view(layer, view, BASE64)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from functools import cache
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
@@ -31,10 +32,11 @@ _CLASSES = {
 class Wrapped(NamedTuple):
     """A shape in base64: the characters, and which of four the first of them is."""
 
-    shape: Shape
+    chars: Shape
     place: int
 
 
+@cache
 def beginnings(regex: str) -> list[Shape]:
     """What a match of the expression begins with: it has one of these at its start."""
     fold = bool(re.compile(regex).flags & re.IGNORECASE) or "(?i" in regex
@@ -58,18 +60,12 @@ def inner_literal(regex: str) -> Shape:
     for operation, argument in _parser.parse(regex):
         run = [*run, argument] if str(operation) == "LITERAL" and argument < 0x80 else []
         best = max(best, run, key=len)
-    return tuple(frozenset((byte,)) for byte in best)
+    return literal(bytes(best).strip(b"\"' "))
 
 
 def strength(shape: Shape) -> float:
     """How much a shape tells, in bits: text that fits by chance is that rare."""
     return sum(math.log2(max(1.0, len(_PRINTABLE) / len(part))) for part in shape)
-
-
-def shows(regex: str) -> bool:
-    """All that the expression matches begins with something that can be sought in base64."""
-    begins = beginnings(regex)
-    return bool(begins) and all(map(is_shown, begins))
 
 
 def is_shown(shape: Shape) -> bool:
@@ -113,22 +109,16 @@ def longest_literal(shape: Shape) -> tuple[int, bytes]:
 
 
 def _at(shape: Shape, lead: int) -> Wrapped:
-    """Six bits from one byte or two: what values can they have? Ends that could be anything are left off."""
+    """What characters can there be? Ends that could be anything are left off."""
     parts = (*([_ANY] * lead), *shape)
-    sets: list[frozenset[int]] = []
-    for place in range(len(parts) * 8 // 6):
-        index, offset = divmod(place * 6, 8)
-        if offset <= 2:
-            values = frozenset((byte >> (2 - offset)) & 63 for byte in parts[index])
-        else:
-            high = {(byte << (offset - 2)) & 63 for byte in parts[index]}
-            low = {byte >> (10 - offset) for byte in parts[index + 1]}
-            values = frozenset(a | b for a in high for b in low)
-        sets.append(values)
+    sets = [
+        _six_bits(parts[at * 6 // 8], parts[min((at * 6 + 5) // 8, len(parts) - 1)], at % 4)
+        for at in range(len(parts) * 8 // 6)
+    ]
     first = next((i for i, values in enumerate(sets) if len(values) < 64 and i * 6 >= lead * 8 - 5), len(sets))
     while sets and len(sets[-1]) == 64:
         sets.pop()
-    chars = tuple(frozenset(_both_alphabets(values)) for values in sets[first:])
+    chars = tuple(map(_both_alphabets, sets[first:]))
     start, end = _best_part(chars)
     return Wrapped(chars[start:end], (first + start) % 4)
 
@@ -141,9 +131,20 @@ def _best_part(chars: Shape) -> tuple[int, int]:
     return (start, start + _MIXED) if len(run) >= _LITERAL else (0, 2 * _MIXED)
 
 
-def _both_alphabets(values: frozenset[int]) -> set[int]:
-    found = {ord(_BASE64[value]) for value in values}
-    return found | ({ord("-")} if 62 in values else set()) | ({ord("_")} if 63 in values else set())
+@cache
+def _six_bits(part: frozenset[int], following: frozenset[int], place: int) -> frozenset[int]:
+    """The values that six bits can have, which lie in one byte or in two."""
+    offset = place * 6 % 8
+    if offset <= 2:
+        return frozenset((byte >> (2 - offset)) & 63 for byte in part)
+    high, low = {(byte << (offset - 2)) & 63 for byte in part}, {byte >> (10 - offset) for byte in following}
+    return frozenset(a | b for a in high for b in low)
+
+
+@cache
+def _both_alphabets(values: frozenset[int]) -> frozenset[int]:
+    more = {"-": 62, "_": 63}
+    return frozenset(ord(_BASE64[value]) for value in values) | {ord(c) for c, value in more.items() if value in values}
 
 
 def _enough(shape: Shape) -> Shape:
@@ -235,6 +236,7 @@ def _folded(part: frozenset[int]) -> frozenset[int]:
     return part | frozenset(bytes(part).lower() + bytes(part).upper())
 
 
+@cache
 def _class(part: frozenset[int]) -> str:
     if len(part) == 256:
         return r"[\x00-\xff]"
