@@ -18,7 +18,7 @@ from keyvault.audit.leaks.tree import Walk
 from keyvault.audit.leaks.work import Crew, Make, Progress, Task
 from keyvault.core import settings
 
-IN_FILES, IN_HOME, IN_HISTORY, IN_INDEX = "files", "home folder", "history", "staged files"
+IN_FILES, IN_HOME, IN_HISTORY, IN_INDEX, OF_FINDINGS = "files", "home folder", "history", "staged files", "names of findings"
 NOT_ALL_OF_HOME = "the whole home folder is only searched where it is named; its usual places were searched"
 
 
@@ -191,7 +191,7 @@ class _Search:
             for at in range(0, len(named), 500)
         ]
         before = self._objects, self._size
-        self._do(again, IN_HISTORY)
+        self._do(again, OF_FINDINGS)
         self._objects, self._size = before
 
     def _prefix(self, repo: Repository, *, of_hook: bool = False) -> str:
@@ -205,5 +205,6 @@ class _Search:
         return "" if os.path.realpath(top) == os.path.realpath(self._base) else self._walk.shown(top) + "/"
 
     def _found(self) -> Found:
-        found = tuple(sorted(self._leaks, key=lambda leak: (leak.source, leak.path, leak.line, leak.column)))
+        told = (leak._replace(path=self._walk.shown(leak.path)) for leak in self._leaks)
+        found = tuple(sorted(told, key=lambda leak: (leak.source, leak.path, leak.line, leak.column)))
         return Found(found, self._said.told(), (self._files, self._objects, self._size))

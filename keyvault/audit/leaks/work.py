@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
@@ -100,6 +101,21 @@ def _prepare() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Keeps Ctrl-C from processes that start meanwhile: they inherit what is blocked."""
+    import signal
+
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def cores() -> int:
     """How many processes are worth having here."""
     affinity = getattr(os, "sched_getaffinity", None)
@@ -160,8 +176,9 @@ class Crew:
         try:
             yield from self._until_done(flying, at_hand, coming, size, what)
         finally:
-            for future in flying:
-                future.cancel()
+            if self._executor is not None:
+                for future in flying:
+                    future.cancel()
 
     def _until_done(
         self, flying: dict[Future[Done], Task], at_hand: deque[Task], coming: Iterator[Task], size: int, what: str
@@ -218,7 +235,8 @@ class Crew:
         if self._pool is None:
             self._pool = self._recruit()
         try:
-            future = self._pool.submit(do, self._order, task)
+            with _no_interrupt():
+                future = self._pool.submit(do, self._order, task)
         except BrokenExecutor as exc:
             future = Future()
             future.set_exception(exc)
