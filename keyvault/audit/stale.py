@@ -70,18 +70,18 @@ def _of_time(key: ApiKey, age: Age, clocks: Clocks, limit: int | None) -> list[S
     found = []
     if key.leaked is not None:
         detail = f"said to have leaked on {clock.day(key.leaked)}"
-        found.append(Stale(key.ref, LEAKED, BAD, detail, f"keyvault rotate {key.ref} --leaked"))
+        found.append(Stale(key.ref, LEAKED, BAD, detail, f"{_replace(key)} --leaked"))
     if key.expires is not None and key.expires <= clocks.now + clocks.within:
         day = clock.day(key.expires)
         if key.expires <= clocks.now:
-            found.append(Stale(key.ref, EXPIRED, BAD, f"on {day}", f"keyvault rotate {key.ref}"))
+            found.append(Stale(key.ref, EXPIRED, BAD, f"on {day}", _replace(key)))
         else:
             days = (key.expires - clocks.now) // DAY
-            found.append(Stale(key.ref, EXPIRING, ADVICE, f"on {day}, in {_days(days)}", f"keyvault rotate {key.ref}"))
+            found.append(Stale(key.ref, EXPIRING, ADVICE, f"on {day}, in {_days(days)}", _replace(key)))
     since = key.created if key.created is not None else key.value.at
     if limit is not None and since + limit <= clocks.now:
         old = f"{'' if age.known else 'at least '}{_days(age.days)} old"
-        found.append(Stale(key.ref, OVERDUE, BAD, f"{old}, to be replaced after {age.limit}", f"keyvault rotate {key.ref}"))
+        found.append(Stale(key.ref, OVERDUE, BAD, f"{old}, to be replaced after {age.limit}", _replace(key)))
     return found
 
 
@@ -90,7 +90,7 @@ def _of_answers(key: ApiKey, provider: Provider | None, policy: Policy, now: int
     checked = key.checked_now
     if checked and checked.verdict in _DEAD:
         detail = f"{checked.verdict.replace('_', ' ')}, says its vendor on {clock.day(checked.at)}"
-        return [Stale(key.ref, INVALID, BAD, detail, f"keyvault check {key.ref}, then keyvault rotate {key.ref}")]
+        return [Stale(key.ref, INVALID, BAD, detail, f"keyvault check {key.ref}, then {_replace(key)}")]
     if (checked and checked.verdict == NO_CREDIT) or _is_empty(key.balance_now):
         page = provider.console_url if provider and provider.console_url else "the vendor's page"
         return [Stale(key.ref, NO_CREDIT, ADVICE, "nothing is left on its account", f"top it up at {page}")]
@@ -136,7 +136,7 @@ def _of_rotation(key: ApiKey, now: int) -> list[Stale]:
     if rotation is None or max(rotation.at, rotation.promoted + rotation.grace) + DAY > now:
         return []
     detail = f"at the step {rotation.step} since {clock.day(rotation.at)}"
-    return [Stale(key.ref, ROTATION_STUCK, ADVICE, escape(detail), f"keyvault rotate --resume {key.ref}")]
+    return [Stale(key.ref, ROTATION_STUCK, ADVICE, escape(detail), _replace(key))]
 
 
 def _duplicates(keys: Sequence[ApiKey]) -> list[Stale]:
@@ -157,6 +157,10 @@ def _duplicates(keys: Sequence[ApiKey]) -> list[Stale]:
             detail = f"the same value as {', '.join(refs[1:])}"
             found.append(Stale(refs[0], DUPLICATE, ADVICE, detail, f"keep one of them: keyvault rm {refs[1]}"))
     return found
+
+
+def _replace(key: ApiKey) -> str:
+    return f"keyvault rotate --resume {key.ref}" if key.rotation else f"keyvault rotate {key.ref}"
 
 
 def _days(days: int) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from keyvault.audit.findings import Age
 
-_ROW, _LEFT, _WIDTH, _RIGHT = 22, 220, 420, 150
-_LONGEST_NAME = 30
+_ROW, _LEFT, _WIDTH, _RIGHT = 22, 220, 400, 200
+_LONGEST_NAME = 26
 
 
 def picture(ages: Sequence[Age], text: Callable[[str], str]) -> str:
@@ -17,7 +17,8 @@ def picture(ages: Sequence[Age], text: Callable[[str], str]) -> str:
     bars = "".join(_bar(number, age, most, text) for number, age in enumerate(shown))
     height = len(shown) * _ROW + 8
     rows = "".join(
-        f'<tr><th scope="row">{text(age.ref)}</th><td>{_days(age)}</td><td>{_limit(age)}</td></tr>\n' for age in shown
+        f'<tr><th scope="row">{text(age.ref)}</th><td class="days">{_days(age)}</td><td class="days">{_limit(age)}</td></tr>\n'
+        for age in shown
     )
     return (
         '<section aria-labelledby="ages"><h2 id="ages">Age of keys</h2>\n<figure>'

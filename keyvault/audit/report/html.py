@@ -68,8 +68,8 @@ def _summary(report: Report, leaks: Sequence[Leak], with_stale: bool, with_leaks
     files, objects, size = report.searched
     told = []
     if with_leaks:
-        looked = f"{files} files" + (f" and {objects} objects of git" if objects else "")
-        told.append(f"Searched: {looked}, {size / 1_000_000:.1f} MB; {len(report.skipped)} left out.")
+        looked = _count(files, "file") + (f" and {_count(objects, 'object')} of git" if objects else "")
+        told.append(f"Searched: {looked}, {size / 1_000_000:.1f} MB. Notes on what was left out: {len(report.skipped)}.")
     if with_stale:
         told.append(f"Keys looked at: {len(report.ages)}.")
     nothing = "" if ranks else "<p><b>Nothing was found.</b></p>"
@@ -78,6 +78,10 @@ def _summary(report: Report, leaks: Sequence[Leak], with_stale: bool, with_leaks
         f'<h1>keyvault audit</h1>\n<p>Made <time datetime="{at}">{at.replace("T", " ").removesuffix("Z")} UTC</time>. '
         f'{" ".join(told)}</p>\n<ul class="counts">{counts}</ul>\n{nothing}'
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _filters(leaks: Sequence[Leak]) -> str:

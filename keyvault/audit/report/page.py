@@ -34,7 +34,8 @@ input, select, button { font: inherit; color: inherit; background: var(--paper);
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; }
 caption { text-align: left; font-weight: bold; padding: .25rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
-thead th { border-bottom-width: 2px; } tbody th { font-weight: 600; }
+thead th { border-bottom-width: 2px; white-space: nowrap; overflow-wrap: normal; } tbody th { font-weight: 600; }
+.days { white-space: nowrap; }
 figure { margin: 0; overflow-x: auto; } svg { width: 100%; min-width: 36rem; max-width: 60rem; height: auto; }
 svg text { fill: var(--ink); font-size: 12px; } svg line { stroke: var(--ink); stroke-width: 2; }
 .fine { fill: var(--fine); } .late { fill: var(--late); }

@@ -148,7 +148,7 @@ def test_hostile_text_is_shown_but_never_acts() -> None:
 def test_the_picture_has_the_same_in_words_and_figures() -> None:
     page = html.page(ORDINARY)
     assert "3 keys; the oldest is aws/default, at least 120 days; 1 past their limit." in page
-    assert '<th scope="row">aws/default</th><td>at least 120 days</td><td>90 days</td>' in page
+    assert '<th scope="row">aws/default</th><td class="days">at least 120 days</td><td class="days">90 days</td>' in page
     assert page.count('class="late"') == 1
 
 

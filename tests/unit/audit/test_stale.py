@@ -186,6 +186,11 @@ def test_a_rotation_is_stuck_a_day_after_it_could_have_gone_on(at: int, promoted
     assert reasons(key(rotation=rotation._replace(promoted=ago(promoted) if promoted else 0))) == told
 
 
+def test_a_key_that_is_being_replaced_already_is_gone_on_with() -> None:
+    under_way = key(leaked=NOW, rotation=Rotation("0" * 16, "pending", NOW, NOW, "manual", "v"))
+    assert only(under_way).then == "keyvault rotate --resume acme/default --leaked"
+
+
 def test_the_gravest_comes_first() -> None:
     keys = [key("b/x", expires=NOW + DAY), key("a/x", leaked=NOW), answered(key("c/x"), "invalid")]
     assert reasons(*keys) == ["leaked", "invalid", "expiring"]
