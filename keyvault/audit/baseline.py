@@ -2,7 +2,8 @@
 
 An entry is a value's keyed hash and a path, so that it outlives edits of the file around it. The key, a random salt, stands in
 the file, so that everybody who has it gets the same hashes and no hash means anything beside it. There are no line numbers and
-no dates. A key of the vault that is in use is never let through, whatever a file says.
+no dates. A key of the vault that is in use is never let through, whatever a file says. A value of fewer than 16 characters is
+not written: whoever has the salt could find it by guessing.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ class Baseline(NamedTuple):
         return [leak for leak in leaks if _in_use(leak) or (self._place(leak), leak.fingerprint) not in known]
 
     def accepting(self, leaks: Iterable[Leak]) -> Baseline:
-        """A baseline of just these findings, less those of keys in use."""
+        """A baseline of just these findings, less those that cannot be accepted."""
         rules = {(entry.path, entry.fingerprint): entry.rule for entry in self.entries}
-        found = {(self._place(leak), leak.fingerprint): _rule(leak) for leak in leaks if not _in_use(leak)}
+        found = {(self._place(leak), leak.fingerprint): _rule(leak) for leak in leaks if acceptable(leak)}
         return self._replace(entries=tuple(sorted(Entry(*place, rules.get(place, rule)) for place, rule in found.items())))
 
     def _place(self, leak: Leak) -> str:
@@ -90,6 +91,11 @@ def write(baseline: Baseline) -> None:
             files.replace_own(path, text.encode(), info.st_mode & 0o777)
     else:
         files.create_private(path, text.encode(), _PUBLIC_MODE)
+
+
+def acceptable(leak: Leak) -> bool:
+    """It is no key in use, and its value too long to be guessed from its hash; only such ones have a tail."""
+    return bool(leak.tail) and not _in_use(leak)
 
 
 def _in_use(leak: Leak) -> bool:

@@ -97,7 +97,7 @@ def _step(step: str) -> str:
 def _skipped(skipped: Sequence[Skipped]) -> str:
     if not skipped:
         return ""
-    lines = [f"  {escape(one.path)}: {escape(one.why)}\n" for one in skipped[:_MOST_SKIPPED]]
+    lines = [f"  {escape(': '.join(filter(None, one)))}\n" for one in skipped[:_MOST_SKIPPED]]
     if len(skipped) > _MOST_SKIPPED:
         lines.append(f"  and {len(skipped) - _MOST_SKIPPED} more; --format json has them all\n")
     return "Not looked at:\n" + "".join(lines)

@@ -237,7 +237,8 @@ def test_a_locked_vault_blocks_no_search(tmp_path: Path, work: str) -> None:
 
 
 def test_a_baseline_accepts_what_is_known_but_never_a_key_in_use(home: VaultHome, work: str) -> None:
-    home.run("audit", "leaks", "--no-home", "--write-baseline", "known.json", cwd=work, code=7)
+    done = home.run("audit", "leaks", "--no-home", "--write-baseline", "known.json", cwd=work, code=7)
+    assert b"not accepted: 3 findings of keys in use" in done.stderr
     before = text_of(f"{work}/known.json")
     assert [one["path"] for one in json.loads(before)["findings"]] == ["app.py", "notes.md"]
     left = findings(home, work, "--baseline", "known.json")

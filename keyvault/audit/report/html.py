@@ -147,7 +147,9 @@ def _advice(leaks: Sequence[Leak]) -> str:
 
 
 def _skipped(skipped: Sequence[Skipped]) -> str:
-    rows = "".join(f"<li><code>{_text(one.path)}</code>: {_text(one.why)}</li>" for one in skipped[:_MOST_SKIPPED])
+    rows = "".join(
+        f"<li>{f'<code>{_text(one.path)}</code>: ' if one.path else ''}{_text(one.why)}</li>" for one in skipped[:_MOST_SKIPPED]
+    )
     more = len(skipped) - _MOST_SKIPPED
     rest = f"<p>And {more} more; the JSON report has them all.</p>" if more > 0 else ""
     return f'<section aria-labelledby="skipped"><h2 id="skipped">Not looked at</h2>\n<ul>{rows}</ul>{rest}</section>\n'

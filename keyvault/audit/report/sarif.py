@@ -161,7 +161,7 @@ def _location(path: str) -> dict[str, str]:
 def _skipped(skipped: Skipped) -> dict[str, Any]:
     return {
         "level": "note",
-        "message": {"text": f"Not looked at: {escape(skipped.path)}: {escape(skipped.why)}"},
+        "message": {"text": f"Not looked at: {escape(': '.join(filter(None, skipped)))}"},
     }
 
 

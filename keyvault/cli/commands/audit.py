@@ -180,6 +180,10 @@ def _search(
     if known and said["write_baseline"]:
         known = known.accepting(lying)
         baseline.write(known)
+        if left := sum(1 for leak in lying if not baseline.acceptable(leak)):
+            terminal.warn(
+                f"not accepted: {left} findings of keys in use, or of values so short that their hash would tell them"
+            )
     if known:
         new = known.new_ones(lying)
         terminal.tip(f"accepted by the baseline: {len(lying) - len(new)} of {len(lying)}")

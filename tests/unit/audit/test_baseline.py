@@ -15,7 +15,7 @@ from keyvault.core.errors import InvalidInput, NotFound, UnsafeFile
 
 OTHER = LEAKS[0]
 OWN_IN_USE = LEAKS[1]
-FORMER = LEAKS[2]
+FORMER = LEAKS[2]._replace(tail="6789")
 SALTED = '{"keyvault_baseline": 1, "salt": "00112233445566778899aabbccddeeff", "findings": %s}'
 
 
@@ -53,6 +53,13 @@ def test_a_key_in_use_is_never_accepted_not_even_by_a_file_that_says_so() -> Non
     assert OWN_IN_USE.kind == OWN
 
 
+def test_a_value_that_could_be_guessed_from_its_hash_is_not_written() -> None:
+    short = FORMER._replace(tail="")
+    known = written(short, OTHER)
+    assert [entry.path for entry in known.entries] == [OTHER.path]
+    assert known.new_ones([short]) == [short]
+
+
 def test_writing_it_again_changes_nothing_at_all(tmp_path: Path) -> None:
     known = written(*LEAKS)
     before, info = (tmp_path / "baseline.json").read_bytes(), os.stat("baseline.json")
@@ -67,7 +74,7 @@ def test_it_has_a_line_for_each_finding_sorted_and_nothing_that_moves(tmp_path: 
     text = (tmp_path / "baseline.json").read_text()
     told = json.loads(text)
     assert set(told) == {"keyvault_baseline", "salt", "findings"}
-    assert [set(one) for one in told["findings"]] == [{"path", "fingerprint", "rule"}] * 5
+    assert [set(one) for one in told["findings"]] == [{"path", "fingerprint", "rule"}] * 3
     assert told["findings"] == sorted(told["findings"], key=lambda one: (one["path"], one["fingerprint"]))
     assert len(text.splitlines()) == 6 + len(told["findings"])
     assert '"line"' not in text
@@ -87,8 +94,8 @@ def test_paths_are_those_from_its_own_folder_on(tmp_path: Path, monkeypatch: pyt
     same = OTHER._replace(path="übung.ipynb")
     assert baseline.read(str(tmp_path / "baseline.json")).new_ones([same]) == []
     assert known.entries[0].path == "notes/übung.ipynb"
-    at_home = LEAKS[3]._replace(path=str(tmp_path / "home" / ".bash_history"))
-    outside = LEAKS[3]._replace(path="/etc/x")
+    at_home = OTHER._replace(path=str(tmp_path / "home" / ".bash_history"))
+    outside = OTHER._replace(path="/etc/x")
     monkeypatch.chdir(tmp_path)
     inside = Baseline(str(tmp_path / "repo" / "b.json"), b"0" * 16).accepting([at_home, outside])
     assert [entry.path for entry in inside.entries] == ["/etc/x", "~/.bash_history"]
