@@ -6,7 +6,8 @@ Objects are searched by their ids, each once. Which commit and path one belongs 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from array import array
+from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple
 
 from keyvault.audit.findings import HISTORY, Leak
@@ -15,7 +16,9 @@ from keyvault.audit.leaks.git import GitFailed, Repository
 from keyvault.audit.leaks.pieces import Piece, Searcher
 from keyvault.audit.leaks.reading import Done, Note, search_through
 
-BATCH_BYTES, BATCH_OBJECTS = 16 << 20, 20_000
+# Neighbours are differences of each other, and a new git has to unpack from the beginning: few large batches, but some for all.
+SMALLEST_BATCH, LARGEST_BATCH, BATCH_OBJECTS = 16 << 20, 128 << 20, 100_000
+_PARTS = 4
 _MOST_FAILURES = 20  # of git, in one batch
 _MOST_ON_COMMAND_LINE = 2_000
 _SEARCHED = (b"blob", b"commit", b"tag")
@@ -41,37 +44,37 @@ class ObjectBatch(NamedTuple):
     def __call__(self, searcher: Searcher) -> Done:
         """Search them all. Where git dies of one, the rest is asked of another git."""
         found = _Found()
-        names = self.names or (("", ""),) * (len(self.ids) // self.repo.id_size)
-        left = list(zip(_each(self.ids, self.repo.id_size), names, strict=True))
+        width, at = self.repo.id_size, 0
         for _ in range(_MOST_FAILURES):
-            answered = self._ask(searcher, left, found)
-            if answered == len(left):
+            at = self._ask(searcher, at, found)
+            if at == len(self.ids):
                 return found.done()
-            found.said.append((MISSING, self.repo.shown + left[answered][0].hex(), 1))
-            found.again.add(left[answered][0])
-            left = left[answered + 1 :]
-        found.said.append((MISSING, self.repo.shown or ".", len(left)))
-        found.again.update(oid for oid, _ in left)
+            found.miss(self.repo, self.ids[at : at + width])
+            at += width
+        for oid in _each(self.ids[at:], width):
+            found.miss(self.repo, oid)
         return found.done()
 
-    def _ask(self, searcher: Searcher, wanted: list[tuple[bytes, tuple[str, str]]], found: _Found) -> int:
-        """How many objects were answered before git ended."""
-        if not wanted:
-            return 0
+    def _ask(self, searcher: Searcher, begin: int, found: _Found) -> int:
+        """Search the objects from the place `begin` in `ids`; the place that git got to."""
+        if begin == len(self.ids):
+            return begin
+        width = self.repo.id_size
         with git.running(self.repo.folder, "cat-file", "--batch", "--buffer", of_hook=self.of_hook) as process:
             assert process.stdin
             assert process.stdout
-            threading.Thread(target=_feed, args=(process.stdin, [oid for oid, _ in wanted]), daemon=True).start()
-            for count, (oid, (path, commit)) in enumerate(wanted):
+            threading.Thread(target=_feed, args=(process.stdin, self.ids[begin:], width), daemon=True).start()
+            for at in range(begin, len(self.ids), width):
+                oid = self.ids[at : at + width]
+                path, commit = self.names[at // width] if self.names else ("", "")
                 header = process.stdout.readline().split()
                 if len(header) == 2:
-                    found.said.append((MISSING, self.repo.shown + oid.hex(), 1))
-                    found.again.add(oid)
+                    found.miss(self.repo, oid)
                 elif len(header) != 3 or not self._one(
                     searcher, process.stdout, oid, (header[1], int(header[2]), path, commit), found
                 ):
-                    return count
-        return len(wanted)
+                    return at
+        return len(self.ids)
 
     def _one(
         self, searcher: Searcher, stream: IO[bytes], oid: bytes, about: tuple[bytes, int, str, str], found: _Found
@@ -120,6 +123,10 @@ class _Found:
         self.again: set[bytes] = set()
         self.objects = self.size = 0
 
+    def miss(self, repo: Repository, oid: bytes) -> None:
+        self.said.append((MISSING, repo.shown + oid.hex(), 1))
+        self.again.add(oid)
+
     def done(self) -> Done:
         return Done(tuple(self.leaks), tuple(self.said), 0, self.objects, self.size, frozenset(self.again))
 
@@ -128,11 +135,11 @@ def _each(ids: bytes, size: int) -> Iterator[bytes]:
     return (ids[at : at + size] for at in range(0, len(ids), size))
 
 
-def _feed(pipe: IO[bytes], ids: Iterable[bytes]) -> None:
+def _feed(pipe: IO[bytes], ids: bytes, width: int) -> None:
     """Write while somebody else reads: both pipes would be full otherwise."""
     try:
         with pipe:
-            pipe.write(b"".join(oid.hex().encode() + b"\n" for oid in ids))
+            pipe.write(ids.hex("\n", width).encode() + b"\n")
     except (OSError, ValueError):
         return  # git ended, or was ended
 
@@ -147,9 +154,9 @@ class Listing:
         self.known_ones = 0
         self.problem = ""
 
-    def batches(self) -> Iterator[ObjectBatch]:
+    def batches(self, workers: int) -> Iterator[ObjectBatch]:
         """In the order in which they are packed, so that one that is stored as a difference follows its base."""
-        ids, total = bytearray(), 0
+        ids, sizes = bytearray(), array("Q")
         for oid, kind, size in self._objects():
             if kind == b"commit":
                 self.commits += oid
@@ -158,13 +165,18 @@ class Listing:
             if self._known(oid):
                 self.known_ones += 1
                 continue
-            if ids and (total + size > BATCH_BYTES or len(ids) >= BATCH_OBJECTS * self._repo.id_size):
-                yield ObjectBatch(self._repo, bytes(ids), total)
-                ids, total = bytearray(), 0
             ids += oid
+            sizes.append(size)
+        most = min(max(sum(sizes) // (workers * _PARTS), SMALLEST_BATCH), LARGEST_BATCH)
+        first = total = 0
+        width = self._repo.id_size
+        for number, size in enumerate(sizes):
+            if number > first and (total + size > most or number - first >= BATCH_OBJECTS):
+                yield ObjectBatch(self._repo, bytes(ids[first * width : number * width]), total)
+                first, total = number, 0
             total += size
-        if ids:
-            yield ObjectBatch(self._repo, bytes(ids), total)
+        if first < len(sizes):
+            yield ObjectBatch(self._repo, bytes(ids[first * width :]), total)
 
     def _objects(self) -> Iterator[tuple[bytes, bytes, int]]:
         words = ("--batch-check=%(objectname) %(objecttype) %(objectsize)", "--batch-all-objects", "--unordered", "--buffer")
@@ -219,7 +231,7 @@ def _changes(repo: Repository, wanted: set[str], commits: bytes) -> Iterator[tup
     words += ["--format=%H %ct %P", *(f"--find-object={oid}" for oid in few)]
     with git.running(repo.folder, "diff-tree", "--stdin", *words) as process:
         assert process.stdin
-        threading.Thread(target=_feed, args=(process.stdin, list(_each(commits, repo.id_size))), daemon=True).start()
+        threading.Thread(target=_feed, args=(process.stdin, commits, repo.id_size), daemon=True).start()
         commit, when, about = "", (0, 0), ""
         for part in git.split(process.stdout):
             if about:

@@ -170,7 +170,7 @@ class _Search:
             assert isinstance(task, ObjectBatch)
             seen.add(task.ids, keep_looking)
 
-        found = self._do(listing.batches(), IN_HISTORY, keep=False, each=remember)
+        found = self._do(listing.batches(self._crew.workers), IN_HISTORY, keep=False, each=remember)
         if listing.known_ones:
             self._said.add(notes.SEARCHED_BEFORE, place, listing.known_ones)
         if listing.problem:

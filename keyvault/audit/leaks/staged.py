@@ -10,12 +10,13 @@ from typing import NamedTuple
 from keyvault.audit.findings import STAGED, Leak
 from keyvault.audit.leaks import git
 from keyvault.audit.leaks.git import GitFailed, Repository
-from keyvault.audit.leaks.history import BATCH_BYTES, ObjectBatch
+from keyvault.audit.leaks.history import ObjectBatch
 from keyvault.audit.leaks.notes import Notes
 from keyvault.core.errors import InvalidInput
 
 _HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _SUBMODULE = "160000"
+_BATCH = 1_000
 
 
 class Change(NamedTuple):
@@ -77,9 +78,8 @@ def changes(repo: Repository, paths: Iterable[str], said: Notes) -> list[Change]
 
 def batches(repo: Repository, found: list[Change]) -> Iterator[ObjectBatch]:
     """The blobs of changes, to be searched."""
-    size = max(1, BATCH_BYTES >> 14)
-    for at in range(0, len(found), size):
-        some = found[at : at + size]
+    for at in range(0, len(found), _BATCH):
+        some = found[at : at + _BATCH]
         ids = b"".join(bytes.fromhex(change.blob) for change in some)
         yield ObjectBatch(repo, ids, 0, tuple((change.path, "") for change in some), STAGED, of_hook=True)
 

@@ -74,10 +74,18 @@ _own = threading.local()  # of each thread: the searcher that it made last, and 
 
 def do(order: Order, task: Task) -> Done:
     """One task, in whichever process or thread this is."""
+    _get_ready(order)
+    done: Done = task(_own.searcher)
+    cut_short = getattr(_own.searcher, "skipped", None)
+    if cut_short:
+        done = done._replace(notes=done.notes + tuple((one.why, one.path, 1) for one in cut_short))
+        cut_short.clear()
+    return done
+
+
+def _get_ready(order: Order) -> None:
     if getattr(_own, "token", None) != order.token:
         _own.searcher, _own.token = order.make(order.plan), order.token
-    done: Done = task(_own.searcher)
-    return done
 
 
 def _prepare() -> None:
@@ -130,7 +138,7 @@ class Crew:
     ) -> None:
         self._order = Order(os.urandom(16), make, plan)
         self._executor = executor
-        self._workers = max(workers if workers is not None else cores(), 1)
+        self.workers = max(workers if workers is not None else cores(), 1)
         self._progress = progress
         self._pool: Executor | None = None
         self._processes: list[BaseProcess] = []
@@ -155,7 +163,7 @@ class Crew:
             for task in coming:
                 at_hand.append(task)
                 size += task.size
-                if size > ALONE and self._workers > 1:
+                if size > ALONE and self.workers > 1:
                     break
             else:
                 yield from self._alone(at_hand, size, what)
@@ -184,7 +192,7 @@ class Crew:
         self, flying: dict[Future[Done], Task], at_hand: deque[Task], coming: Iterator[Task], size: int, what: str
     ) -> Iterator[tuple[Task, Done]]:
         done, listing = 0, True
-        most = self._workers * _IN_FLIGHT
+        most = self.workers * _IN_FLIGHT
         while listing or at_hand or flying:
             while at_hand and len(flying) < most:
                 task = at_hand.popleft()
@@ -249,9 +257,11 @@ class Crew:
         # A fork takes over the locks of other threads as they are, so it is only for a process without any. It is faster,
         # and what is sought does not pass through a pipe.
         forks = sys.platform == "linux" and threading.active_count() == 1
+        if forks:
+            _get_ready(self._order)  # once for all: they inherit it
         context = multiprocessing.get_context("fork" if forks else "spawn")
         self._before = {process.pid for process in multiprocessing.active_children()}
-        return ProcessPoolExecutor(self._workers, mp_context=context, initializer=_prepare)
+        return ProcessPoolExecutor(self.workers, mp_context=context, initializer=_prepare)
 
     def _dismiss(self, *, at_once: bool) -> None:
         pool, self._pool = self._pool, None
