@@ -17,7 +17,7 @@ _PLACEHOLDER = re.compile(
     r"|secretkey|(.)\1{5}",
     re.IGNORECASE,
 )
-_WORDS = re.compile(r"(?<![A-Za-z0-9])(?:[a-z]{3,}|[A-Z][a-z]{2,}|[A-Z]{3,})(?![A-Za-z0-9])")
+_WORDS = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*[AEIOUaeiou])(?:[a-z]{3,}|[A-Z][a-z]{2,}|[A-Z]{3,})(?![A-Za-z0-9])")
 _ALPHABETS = ((re.compile(r"[0-9]+\Z"), 10), (re.compile(r"(?:[0-9a-f]+|[0-9A-F]+)\Z"), 16), (re.compile(r"[a-z]+\Z"), 26))
 _SEPARATORS = re.compile(r"[^A-Za-z0-9]")
 _TELLING = 10  # characters: fewer say nothing
