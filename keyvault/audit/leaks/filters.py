@@ -59,9 +59,9 @@ def is_mixed(text: str) -> bool:
 
 
 def is_random(text: str) -> bool:
-    """Whether its characters are as mixed as random ones: as a whole, or the longest part between dashes, dots and the like."""
+    """Whether its characters are as mixed as random ones: as a whole, or a part between dashes, dots and the like."""
     parts = _SEPARATORS.split(text)
-    return _mixes("".join(parts)) or (len(longest := max(parts, key=len)) >= _TELLING and _mixes(longest))
+    return _mixes("".join(parts)) or any(_mixes(part) for part in parts if len(part) >= _TELLING)
 
 
 def _mixes(text: str) -> bool:
