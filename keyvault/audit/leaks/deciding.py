@@ -82,8 +82,9 @@ class Decider:
         """Keys that only their surroundings tell from other texts; here begins what is named by a word like `token`."""
         start = _NO_LETTER.match(data, place).end()  # type: ignore[union-attr]  # it always matches
         found: list[_Match] = []
-        before = (_letters_before(letters, data, start) for letters in (_LETTERS, _MORE_LETTERS))
-        for begin in {start, *(start - count for count in before)}:
+        before = {_letters_before(letters, data, start) for letters in (_LETTERS, _MORE_LETTERS)}
+        before.update(range(_letters_before(_NO_LETTER, data, start) + 1))
+        for begin in sorted(start - count for count in before):
             if _may_begin(data, begin):
                 found += [match for rule in self._named for match in _alone(rule, data, begin)]
         told: list[Unknown] = []

@@ -171,7 +171,7 @@ class _Plain:
         """As the protocol says."""
         found = [Hit(*hit) for hit in _found(data, self._fixed)]
         for number, pattern, once in self._others:
-            place = 0
+            place = 0 if not once or b"\0" in data else len(data)
             while match := pattern.search(data, place):
                 found.append(Hit(number, match.start()))
                 place = len(data) if once else match.start() + 1

@@ -17,7 +17,7 @@ _PLACEHOLDER = re.compile(
     r"|secretkey|(.)\1{5}",
     re.IGNORECASE,
 )
-_WORDS = re.compile(r"(?<![A-Za-z0-9])(?:[a-z]{3,}|[A-Z][a-z]{2,}|[A-Z]{3,})(?![A-Za-z0-9])")
+_WORDS = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*[AEIOUaeiou])(?:[a-z]{3,}|[A-Z][a-z]{2,}|[A-Z]{3,})(?![A-Za-z0-9])")
 _ALPHABETS = ((re.compile(r"[0-9]+\Z"), 10), (re.compile(r"(?:[0-9a-f]+|[0-9A-F]+)\Z"), 16), (re.compile(r"[a-z]+\Z"), 26))
 _SEPARATORS = re.compile(r"[^A-Za-z0-9]")
 _TELLING = 10  # characters: fewer say nothing
@@ -59,9 +59,9 @@ def is_mixed(text: str) -> bool:
 
 
 def is_random(text: str) -> bool:
-    """Whether its characters are as mixed as random ones: as a whole, or the longest part between dashes, dots and the like."""
+    """Whether its characters are as mixed as random ones: as a whole, or a part between dashes, dots and the like."""
     parts = _SEPARATORS.split(text)
-    return _mixes("".join(parts)) or (len(longest := max(parts, key=len)) >= _TELLING and _mixes(longest))
+    return _mixes("".join(parts)) or any(_mixes(part) for part in parts if len(part) >= _TELLING)
 
 
 def _mixes(text: str) -> bool:

@@ -18,6 +18,7 @@ from keyvault.audit.leaks.rules import START, Trigger, in_base64
 SHORTEST = 8  # bytes: shorter ones are everywhere
 _BOUNDED = 12  # bytes: shorter ones count only as whole words
 _LITERAL, _WINDOW = 4, 12
+_BEGINNING = 3  # characters that are sought as escapes
 _WIDEST = 24  # characters that one may take when it is written as an escape
 _HALF = 22  # bytes of which base64 fits into a line twice
 _ALNUM = re.compile(r"[A-Za-z0-9]+")
@@ -121,9 +122,12 @@ def _triggers(sought: _Sought) -> Iterator[tuple[Trigger, bytes]]:
         yield Trigger(START, shapes.expression(window), window), b""
     else:
         yield Trigger(START, _spelling(sought.window), ()), b""
-    begin = text[: max(1, _WINDOW // 3)]
-    yield Trigger(START, f"(?i:{_percent(begin)})", ()), b""
-    yield Trigger(START, f"(?i:{_unicode(begin)})", ()), b""
+    for spelled in (
+        _percent(text[:_BEGINNING]),
+        *(_unicode(text[:_BEGINNING], "\\" * times)[times - 1 :] for times in (1, 2, 4)),
+    ):
+        caseless = tuple(frozenset(char.lower() + char.upper()) for char in map(str.encode, spelled))
+        yield Trigger(START, shapes.expression(caseless), caseless), b""
     for order in ("utf-16-le", "utf-16-be"):
         wide = text.encode(order, "surrogatepass")
         shape = shapes.literal(wide[: 2 * _WINDOW])
@@ -161,6 +165,6 @@ def _percent(text: str) -> str:
     return "".join(f"%{byte:02x}" for byte in text.encode("utf-8", "surrogatepass"))
 
 
-def _unicode(text: str) -> str:
+def _unicode(text: str, escape: str = _ESCAPES) -> str:
     units = text.encode("utf-16-be", "surrogatepass")
-    return "".join(f"{_ESCAPES}u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+    return "".join(f"{escape}u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))

@@ -73,8 +73,8 @@ def compiled(providers: Iterable[Provider]) -> Rules:
             number, begins = len(found), shapes.beginnings(pattern.regex)
             weakest = min((shapes.strength(shape) for shape in begins), default=0.0)
             literal = shapes.inner_literal(pattern.regex)
-            telling = weakest >= _TELLING and (not pattern.generic or _is_prefixed(begins))
-            bare = telling or (not pattern.generic and len(literal) >= _LEAST_INSIDE)
+            bare = is_told_bare(pattern)
+            telling = bare and weakest >= _TELLING
             found.append(Rule(provider, pattern, re.compile(pattern.regex.encode())))
             if telling:
                 for shape in begins:
@@ -103,6 +103,14 @@ def is_public(provider: Provider, pattern: Pattern) -> bool:
         return True
     open_ones = {field.variable for field in provider.fields.values() if not field.secret}
     return bool(open_ones.intersection(pattern.variables))
+
+
+def is_told_bare(pattern: Pattern) -> bool:
+    """Its shape is enough; else something near has to name the vendor."""
+    begins = shapes.beginnings(pattern.regex)
+    if min((shapes.strength(shape) for shape in begins), default=0.0) >= _TELLING:
+        return not pattern.generic or _is_prefixed(begins)
+    return not pattern.generic and len(shapes.inner_literal(pattern.regex)) >= _LEAST_INSIDE
 
 
 def variables(rule: Rule) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from keyvault.audit.leaks.pieces import Piece, Plan
 from keyvault.crypto.primitives import hmac_sha256, sha256
 from keyvault.providers import catalogue
 
+_made: rules.Rules | None = None
 _DEEPEST = 3
 _PACKED = 2  # times: a gzip within a gzip
 _TAIL, _TAIL_FROM = 4, 16
@@ -110,6 +111,9 @@ class _Work:
 
     def layer(self, layer: _Layer) -> None:
         """Look through one text."""
+        packed = layer.packed < _PACKED and layer.depth < _DEEPEST
+        if packed and layer.data.startswith(views.GZIP) and self._gzip(layer, 0):
+            return  # what is packed says nothing but by chance
         unknown, own = self._search.hits(layer.data)
         for number, start in own:
             if self._search.own_trigger(number).kind != rules.BASE64:
@@ -125,8 +129,7 @@ class _Work:
         wide = any(trigger.kind == rules.WIDE for trigger, _ in triggers)
         if wide and (view := views.wide(layer.data)):
             self._view(layer, view, UTF16)
-        begin = views.gzip_start(layer.data, anywhere=layer.depth > 0 and layer.form == BASE64)
-        if begin >= 0 and layer.packed < _PACKED:
+        if packed and layer.form == BASE64 and (begin := layer.data.find(views.GZIP)) >= 0:
             self._gzip(layer, begin)
 
     def _look(self, layer: _Layer, hits: Iterable[Hit]) -> None:
@@ -163,7 +166,9 @@ class _Work:
             _Layer(view.data, outer, layer.depth + 1, layer.base, layer.packed, lambda offset: layer.place(view.place(offset)))
         )
 
-    def _gzip(self, layer: _Layer, begin: int) -> None:
+    def _gzip(self, layer: _Layer, begin: int) -> bool:
+        """Look through what is packed; false where nothing comes out."""
+        before = self._budget
         self._bases += 1
         base, outer = self._bases, layer.form if layer.form != PLAIN else GZIP
         for offset, window in views.unpacked(layer.data[begin:] if begin else layer.data, self._budget):
@@ -171,6 +176,7 @@ class _Work:
             self.layer(_Layer(window, outer, layer.depth + 1, base, layer.packed + 1, offset.__add__))
         if self._budget <= 0:
             self._search.skipped.append(Skipped(self._piece.path, "only the beginning of what is packed in it was unpacked"))
+        return self._budget < before
 
     def _note_own(self, layer: _Layer, found: Own) -> None:
         form = layer.form if layer.form != PLAIN else found.form
@@ -246,4 +252,9 @@ def edition(plan: Plan) -> str:
 
 
 def _rules() -> rules.Rules:
-    return rules.compiled(catalogue.everyone())
+    """Made once as long as the vendors are the same; a person's own vendor files are read each time."""
+    global _made  # noqa: PLW0603 - a cache
+    providers = tuple(catalogue.everyone())
+    if _made is None or list(map(id, _made.providers)) != list(map(id, providers)):
+        _made = rules.compiled(providers)
+    return _made

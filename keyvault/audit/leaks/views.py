@@ -17,7 +17,7 @@ from keyvault.audit.leaks.shapes import Shape, expression
 MOST_UNPACKED = 64 * 1024 * 1024
 _WINDOW, _OVERLAP = 4 * 1024 * 1024, 64 * 1024
 _LONGEST_RUN = 1024 * 1024  # to either side
-_GZIP = b"\x1f\x8b\x08"
+GZIP = b"\x1f\x8b\x08"
 
 _SOLID = re.compile(rb"[A-Za-z0-9+/_-]{10,}")
 _LETTERS = re.compile(rb"[A-Za-z0-9+/_-]+")
@@ -137,11 +137,6 @@ def wide(data: bytes) -> View | None:
     return View(b"\n".join(texts), tuple(starts), tuple(start for start, _, _ in spans), 2)
 
 
-def gzip_start(data: bytes, *, anywhere: bool) -> int:
-    """Where gzip begins, or -1."""
-    return data.find(_GZIP) if anywhere else (0 if data.startswith(_GZIP) else -1)
-
-
 def unpacked(data: bytes, budget: int) -> Iterator[tuple[int, bytes]]:
     """The text of a gzip file in windows, each with its offset; what is broken ends it. At most `budget` bytes."""
     offset, window = 0, b""
@@ -157,7 +152,7 @@ def unpacked(data: bytes, budget: int) -> Iterator[tuple[int, bytes]]:
 
 def _inflated(data: bytes, budget: int) -> Iterator[bytes]:
     rest = data
-    while rest.startswith(_GZIP) and budget > 0:
+    while rest.startswith(GZIP) and budget > 0:
         machine = zlib.decompressobj(31)
         try:
             while budget > 0 and not machine.eof:
