@@ -419,3 +419,35 @@ def test_a_report_is_written_through_no_link(home: VaultHome, work: str) -> None
     done = home.run("audit", "leaks", "--format", "html", "-o", "report.html", cwd=work, code=1)
     assert b"not a plain file" in done.stderr
     assert not os.path.lexists(f"{work}/elsewhere")
+
+
+def test_many_keys_of_one_advice_are_one_row(home: VaultHome) -> None:
+    vault = home.open()
+    for name in "abcdef":
+        add_key(vault, f"groq/{name}", f"{name}{OTHER}", f"GROQ_{name.upper()}", now())
+    told = home.run("audit", "stale").stdout.decode()
+    (row,) = [line for line in told.splitlines() if "unchecked" in line]
+    assert row.split("  ")[-1].strip() == "aws/default, groq/a, groq/b and 5 more"
+    assert "8 keys: keyvault check asks about all" in told
+    assert len(json.loads(home.run("audit", "stale", "--format", "json").stdout)["stale"]) >= 8
+
+
+def test_a_person_who_watches_sees_how_far_the_search_is_and_nothing_of_it_stays(home: VaultHome, work: str) -> None:
+    for number in range(6):
+        write(f"{work}/log{number}.txt", "nothing to see on this line of the log\n" * 400_000)
+    at = Terminal(home, "audit", "leaks", "--no-home", "--fail-on", "none", work)
+    at.answer("takes them? [y/N]", "n")
+    seen = at.end(0)
+    assert "searching files: " in seen
+    assert " MB" in seen.split("searching files: ")[1][:40]
+    assert "\r\x1b[K" in seen.split("searching files: ")[-1]  # the line is gone before the report
+    piped = home.run("audit", "leaks", "--no-home", cwd=work, code=7)
+    assert b"searching" not in piped.stdout + piped.stderr
+
+
+def test_ctrl_c_ends_a_search_without_a_report(home: VaultHome, work: str) -> None:
+    for number in range(8):
+        write(f"{work}/log{number}.txt", "nothing to see on this line of the log\n" * 800_000)
+    at = Terminal(home, "audit", "leaks", "--no-home", work)
+    at.press("searching files: ", "c")
+    assert "What to do" not in at.end(130)
