@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("check", "Ask the vendors whether keys still work."),
     "balance": ("balance", "Ask the vendors what is left."),
     "rotate": ("rotate", "Replace keys, at their vendors and in files."),
+    "audit": ("audit", "Find keys that are stale, and keys that lie about in clear."),
     "providers": ("providers", "The vendors that keyvault knows."),
     "identify": ("identify", "Say whose key a value is."),
     "snippet": ("snippet", "How to use a key from a program."),

@@ -36,7 +36,7 @@ def copy(text: str, seconds: int) -> None:
 def _hold(seconds: int) -> None:
     import time
 
-    from keyvault.unlock.harden import harden_process
+    from keyvault.core.harden import harden_process
 
     harden_process()
     text = sys.stdin.buffer.read().decode()

@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from keyvault.cli import terminal
 from keyvault.core.text import escape
+
+if TYPE_CHECKING:
+    from keyvault.audit.leaks.work import Progress
 
 
 @contextmanager
@@ -26,3 +30,29 @@ def of(total: int, what: str, *, plain: bool) -> Iterator[Callable[[str], None]]
         item_show_func=lambda item: escape(item or "")[:40],
     ) as bar:
         yield lambda item: bar.update(1, item)
+
+
+@contextmanager
+def of_bytes(*, plain: bool) -> Iterator[Callable[[Progress], None]]:
+    """A line on stderr that says how much of a search is done, how fast it goes and what remains; gone when it ends."""
+    if plain or not terminal.is_terminal(2):
+        yield lambda _: None
+        return
+
+    def show(now: Progress) -> None:
+        sys.stderr.write(f"\r\x1b[K{_line(now)}")
+        sys.stderr.flush()
+
+    try:
+        yield show
+    finally:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+
+def _line(now: Progress) -> str:
+    done = f"searching {escape(now.what)}: {now.done / 1e6:.0f}"
+    of_all = f" of {now.total / 1e6:.0f} MB" if now.total else " MB"
+    rate = f", {now.rate / 1e6:.0f} MB/s" if now.rate else ""
+    left = f", {max(0, now.total - now.done) / now.rate:.0f} s left" if now.rate and now.total else ""
+    return f"{done}{of_all}{rate}{left}"[:79]

@@ -34,22 +34,32 @@ def close_quietly() -> None:
 
 def json_out(value: Any) -> None:
     """One JSON document, without characters that act on a terminal."""
+    out(json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """What `json_out` prints."""
     import json
 
     text = json.dumps(value, ensure_ascii=False, indent=2)
     if not text.isascii():
         text = "".join(json.dumps(c)[1:-1] if c > "\x7f" and is_unsafe(ord(c)) else c for c in text)
-    out(text.replace("\x7f", "\\u007f") + "\n")
+    return text.replace("\x7f", "\\u007f") + "\n"
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Columns as wide as their content; the last one is not padded."""
+    out(table_text(headings, rows))
+
+
+def table_text(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """What `table` prints."""
     widths = [max(len(row[n]) for row in [headings, *rows]) for n in range(len(headings) - 1)]
     lines = [
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
         for row in [headings, *rows]
     ]
-    out("\n".join(line.rstrip() for line in lines) + "\n")
+    return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def pairs(rows: Sequence[tuple[str, str]]) -> None:

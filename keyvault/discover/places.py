@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import NamedTuple
 
-from keyvault.core import settings
 from keyvault.core.errors import KeyvaultError
 from keyvault.core.text import escape
+from keyvault.core.usual_places import home_files
 from keyvault.discover import text_file
 from keyvault.discover.found import Found
 from keyvault.discover.judging import is_secret
@@ -21,93 +21,6 @@ from keyvault.providers import catalogue
 from keyvault.providers.identify import owner_of
 
 DEEPEST, MOST_ENTRIES = 6, 20_000
-
-# One a line: some have blanks in them.
-_HOME = """
-.bashrc
-.bash_profile
-.bash_login
-.bash_aliases
-.bash_exports
-.profile
-.zshrc
-.zshenv
-.zprofile
-.zlogin
-.kshrc
-.mkshrc
-.cshrc
-.tcshrc
-.login
-.exports
-.envrc
-.xprofile
-.xsessionrc
-.Renviron
-.env
-.netrc
-_netrc
-.npmrc
-.pypirc
-.aws/credentials
-.aws/config
-.cache/huggingface/token
-.cache/huggingface/stored_tokens
-.huggingface/token
-.aider.conf.yml
-.continue/config.json
-.continue/config.yaml
-.continue/.env
-.claude.json
-.claude/settings.json
-.claude/settings.local.json
-.cursor/mcp.json
-.codeium/windsurf/mcp_config.json
-.gemini/settings.json
-.gemini/.env
-.codex/config.toml
-.jupyter/jupyter_ai_config.json
-.jupyter/jupyter_jupyter_ai_config.json
-.local/share/jupyter/jupyter_ai/config.json
-.streamlit/secrets.toml
-"""
-_CONFIG = """
-fish/config.fish
-fish/fish_variables
-gh/hosts.yml
-io.datasette.llm/keys.json
-Claude/claude_desktop_config.json
-Code/User/mcp.json
-Code/User/settings.json
-Cursor/User/settings.json
-nushell/env.nu
-nushell/config.nu
-powershell/profile.ps1
-powershell/Microsoft.PowerShell_profile.ps1
-npm/npmrc
-zed/settings.json
-opencode/opencode.json
-"""
-_MACOS = """
-Library/Application Support/Claude/claude_desktop_config.json
-Library/Application Support/Code/User/mcp.json
-Library/Application Support/Code/User/settings.json
-Library/Application Support/Cursor/User/settings.json
-Library/Application Support/io.datasette.llm/keys.json
-Library/Application Support/nushell/env.nu
-"""
-_WINDOWS = """
-Documents/PowerShell/Microsoft.PowerShell_profile.ps1
-Documents/WindowsPowerShell/Microsoft.PowerShell_profile.ps1
-Documents/PowerShell/profile.ps1
-Documents/.Renviron
-AppData/Roaming/Claude/claude_desktop_config.json
-AppData/Roaming/Code/User/mcp.json
-AppData/Roaming/io.datasette.llm/keys.json
-AppData/Roaming/GitHub CLI/hosts.yml
-AppData/Roaming/nushell/env.nu
-"""
-_MANY = ("fish/conf.d", "environment.d")  # folders below the configuration folder whose files are all read
 
 _PROJECT = re.compile(
     r"\.env|\.env\..+|.+\.env|\.envrc|\.Renviron|\.npmrc|\.pypirc|\.netrc|\.mcp\.json|mcp\.json|\.aider\.conf\.yml|secrets\.toml"
@@ -147,30 +60,12 @@ def discover(paths: Iterable[str], progress: Callable[[str], None] = lambda _: N
     """Look in the home folder's usual places and below `paths`. What cannot be read is told and passed over."""
     made = Discovery([], {}, [])
     seen: set[tuple[int, int]] = set()
-    for path in [*home_places(), *_walk(paths, made.skipped)]:
+    for path in [*home_files(), *_walk(paths, made.skipped)]:
         progress(path)
         _look(path, made, seen)
     if sys.platform == "win32":
         made.found.extend(read_one("windows:").found)
     return made
-
-
-def home_places() -> list[str]:
-    """The usual places, whether or not there is a file."""
-    home = os.path.expanduser("~")
-    config = settings.variable("XDG_CONFIG_HOME") or os.path.join(home, ".config")
-    lists = {"darwin": _MACOS, "win32": _WINDOWS}.get(sys.platform, "")
-    found = [os.path.join(home, *name.split("/")) for name in (_HOME + lists).strip().split("\n")]
-    found += [os.path.join(config, *name.split("/")) for name in _CONFIG.strip().split("\n")]
-    hugging_face = settings.variable("HF_HOME")
-    if hugging_face:
-        found += [os.path.join(hugging_face, name) for name in ("token", "stored_tokens")]
-    for folder in (os.path.join(config, *name.split("/")) for name in _MANY):
-        try:
-            found += [os.path.join(folder, name) for name in sorted(os.listdir(folder))[:200]]
-        except OSError:
-            continue
-    return found
 
 
 def _walk(paths: Iterable[str], skipped: list[str]) -> Iterable[str]:

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from keyvault.core.errors import InvalidInput, NotFound
 from keyvault.core.refs import check_variable, parse_ref
-from keyvault.core.settings import config_folder
 from keyvault.core.text import escape
 from keyvault.crypto.primitives import sha256
 from keyvault.environment import project
@@ -22,7 +21,6 @@ from keyvault.store.queue import WritersQueue
 
 _FILE = "projects.json"
 _LARGEST = 16 * 1024 * 1024
-_LARGEST_CONFIG = 64 * 1024
 
 
 class Standing(NamedTuple):
@@ -124,17 +122,11 @@ def _below_trusted(path: str) -> bool:
 
 def trusted_folders() -> list[str]:
     """Folders whose projects need no asking: `projects.trusted` in the user's config.toml. Raises InvalidInput, UnsafeFile."""
-    import tomllib
+    from keyvault.store import config_file
 
-    path = os.path.join(config_folder(), "config.toml")
-    try:
-        document = tomllib.loads(files.read_own(path, _LARGEST_CONFIG).decode())
-    except NotFound:
-        return []
-    except (ValueError, RecursionError) as exc:
-        raise InvalidInput(f"{escape(path)} is not TOML", "mend the file") from exc
-    projects = document.get("projects", {})
-    folders = projects.get("trusted", []) if isinstance(projects, dict) else None
+    path = config_file.path()
+    projects = config_file.table("projects")
+    folders = projects.get("trusted", []) if projects is not None else None
     if not isinstance(folders, list) or not all(isinstance(folder, str) and "\0" not in folder for folder in folders):
         raise InvalidInput(f"{escape(path)}: projects.trusted is a list of folders", 'as in trusted = ["~/work"]')
     expanded = [os.path.expanduser(folder) for folder in folders]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from keyvault.net.client import Answer
 from keyvault.providers.schema import Check
+
+if TYPE_CHECKING:
+    from keyvault.net.client import Answer  # a hook that only reads verdicts need not load it
 
 VALID, RESTRICTED, NO_CREDIT, RATE_LIMITED, DISABLED = "valid", "restricted", "no_credit", "rate_limited", "disabled"
 INVALID, INVALID_HERE, REFUSED, UNREACHABLE, UNKNOWN = "invalid", "invalid_here", "refused", "unreachable", "unknown"

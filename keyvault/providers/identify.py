@@ -29,7 +29,7 @@ def candidates(value: str) -> list[Candidate]:
         fitting = [p for p in provider.patterns if re.fullmatch(p.regex, value)]
         if fitting:
             best = min(fitting, key=lambda pattern: _rank(provider, pattern))
-            found[provider.id] = Candidate(provider, best, False, not _checksum_fits(best, value))
+            found[provider.id] = Candidate(provider, best, False, not checksum_fits(best, value))
     own = [c for c in found.values() if not c.pattern.generic]
     alone = own[0].provider.id if len(own) == 1 and not own[0].checksum_wrong else None
     ranked = sorted(found.values(), key=lambda c: (c.provider.id != alone, *_rank(c.provider, c.pattern), c.provider.id))
@@ -60,9 +60,10 @@ def _rank(provider: Provider, pattern: Pattern) -> tuple[bool, int, int]:
     return pattern.generic, -len(pattern.prefix), _TRUST[pattern.confidence or provider.confidence]
 
 
-def _checksum_fits(pattern: Pattern, value: str) -> bool:
-    """The last six characters are the CRC-32 of what lies between the first underscore and them, in base 62.
+def checksum_fits(pattern: Pattern, value: str) -> bool:
+    """Whether the checksum is right, or there is none.
 
+    The last six characters are the CRC-32 of what lies between the first underscore and them, in base 62.
     Source: GitHub, "Behind GitHub's new authentication token formats" (2021); npm's tokens are made the same way.
     """
     if not pattern.checksum:

@@ -15,6 +15,7 @@ Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9]
 Variable = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")]
 FieldName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,64}$")]
 Header = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+Span = Annotated[str, msgspec.Meta(pattern=r"^(?:[1-9][0-9]{0,3}[dwmy])?$")]
 HeaderValue = Annotated[str, msgspec.Meta(pattern=r"^[\x20-\x7e]*$", max_length=512)]
 
 PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
@@ -226,10 +227,12 @@ class Rotation(_Part, frozen=True, kw_only=True):
     """How a key is replaced: by the vendor's API with another credential, with the key itself, partly, or by hand.
 
     `calls` is for people; `api`, where it is there, is what `rotate` does. `scheme`: a module of its own does it.
+    `rotate_after`: the age at which the vendor itself advises to replace a key, such as 90d.
     """
 
     kind: Literal["api", "self", "partial", "manual"]
     needs: str = ""
+    rotate_after: Span = ""
     secret_path: str = ""
     id_path: str = ""
     success: tuple[Status, ...] = ()

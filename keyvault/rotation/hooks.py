@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 
-from keyvault.core.errors import InvalidInput, NotFound
+from keyvault.core.errors import InvalidInput
 from keyvault.core.secret import Secret
-from keyvault.core.settings import child_environment, config_folder
+from keyvault.core.settings import child_environment
 from keyvault.core.text import escape
-from keyvault.store.files import read_own
+from keyvault.store import config_file
 from keyvault.vault.keys import ApiKey
 
 Hook = tuple[str, ...]
 _SECONDS = 120
-_LARGEST = 64 * 1024
 
 
 def configured() -> tuple[Hook, ...]:
     """`hooks` of [rotation] in config.toml: lists of a program and its arguments. Raises InvalidInput, UnsafeFile."""
-    import tomllib
-
-    path = os.path.join(config_folder(), "config.toml")
-    try:
-        told = tomllib.loads(read_own(path, _LARGEST).decode())
-    except NotFound:
-        return ()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise InvalidInput(f"{escape(path)} is no TOML", "mend or remove that file") from exc
-    table = told.get("rotation", {})
-    hooks = table.get("hooks", []) if isinstance(table, dict) else None
+    table = config_file.table("rotation")
+    hooks = table.get("hooks", []) if table is not None else None
     fits = isinstance(hooks, list) and all(
         isinstance(hook, list) and hook and all(isinstance(word, str) for word in hook) for hook in hooks
     )
     if not fits:
         raise InvalidInput(
-            f"{escape(path)}: hooks of [rotation] are no list of programs", 'write hooks = [["program", "argument"]]'
+            f"{escape(config_file.path())}: hooks of [rotation] are no list of programs",
+            'write hooks = [["program", "argument"]]',
         )
     return tuple(tuple(hook) for hook in hooks or ())
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from keyvault.core.errors import NotFound
+from keyvault.core.harden import harden_process
 from keyvault.core.settings import Settings
 from keyvault.core.text import escape
 from keyvault.store.files import check_private
 from keyvault.store.sqlite import SqliteStore, open_store
-from keyvault.unlock.harden import harden_process
 from keyvault.vault.anchor import Anchors
 from keyvault.vault.codec import Header
 from keyvault.vault.usage import Usage

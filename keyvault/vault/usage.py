@@ -42,6 +42,24 @@ def first_today(state: str, vault_id: str, at: int) -> bool:
     return True
 
 
+def note_backup(state: str, vault_id: str, at: int, seq: int) -> None:
+    """Note that a copy of the vault was made, and of which change. A hint of this machine: it never fails."""
+    try:
+        make_private_folder(state)
+        write_private(os.path.join(state, f"backup-{vault_id}"), f"{at} {seq}".encode(), durable=False)
+    except KeyvaultError:
+        return  # the copy is there all the same
+
+
+def last_backup(state: str, vault_id: str) -> tuple[int, int] | None:
+    """When this machine last made a copy of the vault, and of which change; None where it knows of none."""
+    try:
+        at, seq = read_private(os.path.join(state, f"backup-{vault_id}"), 64).decode().split()
+        return int(at), int(seq)
+    except (KeyvaultError, ValueError):
+        return None
+
+
 class Usage:
     """The usage file of one vault in the state folder. Its key hangs on the fingerprint key, which a rekey keeps."""
 

@@ -19,8 +19,11 @@ class Install(NamedTuple):
     versions: str
 
 
-def make(folder: str) -> Install:
-    """Build a wheel of the checkout and install it below `folder`. pip stays outside, as with pipx and uv."""
+def make(folder: str, extra: str = "") -> Install:
+    """Build a wheel of the checkout and install it below `folder`. pip stays outside, as with pipx and uv.
+
+    `extra`: also what this optional part needs.
+    """
     tools, clean, wheels = (os.path.join(folder, name) for name in ("tools", "clean", "wheels"))
     _run(sys.executable, "-m", "venv", tools)
     _run(sys.executable, "-m", "venv", "--without-pip", clean)
@@ -30,7 +33,9 @@ def make(folder: str) -> Install:
     _run(*pip, "install", *quiet, "--upgrade", "pip>=25.1")
     _run(*pip, "wheel", *quiet, "--no-deps", "--wheel-dir", wheels, CHECKOUT)
     [wheel] = os.listdir(wheels)
-    _run(*pip, "--python", python, "install", *quiet, "--compile", os.path.join(wheels, wheel))
+    _run(
+        *pip, "--python", python, "install", *quiet, "--compile", os.path.join(wheels, wheel) + (f"[{extra}]" if extra else "")
+    )
     about = "import sys, sqlite3, cryptography as c; print(sys.version.split()[0], sqlite3.sqlite_version, c.__version__)"
     versions = "CPython {}, SQLite {}, cryptography {}".format(*_run(python, "-c", about).split())
     return Install(python, os.path.join(clean, "bin", "keyvault"), _run(*pip, "--version").split()[1], versions)

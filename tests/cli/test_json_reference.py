@@ -143,6 +143,36 @@ def test_what_import_and_discover_preview_has_the_documented_keys(home: VaultHom
         assert "QQQQQQQQ" not in json.dumps(printed)
 
 
+def test_what_an_audit_finds_has_the_documented_keys(home: VaultHome) -> None:
+    folder = os.path.join(home.folder, "audited")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "x.py"), "w", encoding="utf-8") as file:
+        file.write("secret = 'sk-0123456789abcdef0123456789abcdef'\n")
+    with open(os.path.join(folder, "data.bin"), "wb") as binary:
+        binary.write(bytes(range(256)) * 9)
+    home.run("edit", "aws", "--created", "2020-01-01")
+    leaks, stale, both = (
+        json.loads(home.run("audit", *words, "--format", "json", cwd=folder, code=7).stdout)
+        for words in (("leaks", "."), ("stale",), (".",))
+    )
+    assert shape(leaks) == shape(documented()["audit leaks --format json"])
+    assert shape(stale) == shape(documented()["audit stale --format json"])
+    assert set(both) == set(leaks) | set(stale)
+    (overdue,) = [one for one in stale["stale"] if one["reason"] == "overdue"]
+    assert (overdue["ref"], overdue["severity"], overdue["next"]) == ("aws/default", "bad", "keyvault rotate aws/default")
+    (found,) = leaks["findings"]
+    example = documented()["audit leaks --format json"]["findings"][0]
+    assert {name: type(value) for name, value in found.items()} == {name: type(value) for name, value in example.items()}
+
+
+def test_the_reasons_of_the_page_are_those_of_the_program() -> None:
+    from keyvault.audit.stale import REASONS
+
+    with open(os.path.join(ROOT, "docs", "reference", "json.md"), encoding="utf-8") as file:
+        sentence = file.read().split("`reason` is one of ")[1].split(". ")[0]
+    assert tuple(re.findall(r"`([a-z_]+)`", sentence)) == REASONS
+
+
 def test_slots_with_and_without_a_kdf_have_the_documented_keys(home: VaultHome) -> None:
     slots = json.loads(home.run("slots", "list", "--json").stdout)["slots"]
     (example,) = documented()["slots list --json"]["slots"]

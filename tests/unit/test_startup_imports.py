@@ -19,12 +19,12 @@ _VERSION = {
 # All that `env --format bash` loads of ours, with a key file, into a pipe, and nothing else.
 _ENV = (_VERSION - {"keyvault.cli.version", "keyvault.core.version"}) | {
     *("keyvault.cli.exporting", "keyvault.cli.guard", "keyvault.cli.quick", "keyvault.cli.session"),
-    *("keyvault.core.clock", "keyvault.core.refs", "keyvault.core.secret", "keyvault.core.settings"),
+    *("keyvault.core.clock", "keyvault.core.harden", "keyvault.core.refs", "keyvault.core.secret", "keyvault.core.settings"),
     *("keyvault.crypto", "keyvault.crypto.aead", "keyvault.crypto.kdf", "keyvault.crypto.primitives"),
     *("keyvault.environment", "keyvault.environment.project", "keyvault.environment.resolve", "keyvault.environment.selection"),
     *("keyvault.formats", "keyvault.formats.base", "keyvault.formats.posix"),
     *("keyvault.store", "keyvault.store.base", "keyvault.store.files", "keyvault.store.queue", "keyvault.store.sqlite"),
-    *("keyvault.unlock", "keyvault.unlock.harden", "keyvault.unlock.key_file"),
+    *("keyvault.unlock", "keyvault.unlock.key_file"),
     *("keyvault.unlock.opening", "keyvault.unlock.unlocker"),
     *("keyvault.vault", "keyvault.vault.anchor", "keyvault.vault.codec", "keyvault.vault.journal", "keyvault.vault.keys"),
     *("keyvault.vault.line", "keyvault.vault.slots", "keyvault.vault.state", "keyvault.vault.tree"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from keyvault.audit.findings import TREE, Leak
 from keyvault.core.secret import Secret
@@ -38,6 +38,15 @@ class Plan(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Plan({len(self.own)} own keys)"
+
+    def __reduce__(self) -> tuple[Callable[..., Plan], tuple[object, ...]]:
+        """For the pipe to a process that searches, and for nothing else: this is where a secret lets itself be pickled."""
+        own = tuple((key.ref, key.provider, key.value.reveal(), key.current) for key in self.own)
+        return _plan, (own, *self[1:])
+
+
+def _plan(own: Sequence[tuple[str, str, str, bool]], *rest: Any) -> Plan:
+    return Plan(tuple(OwnKey(ref, provider, Secret(value), current) for ref, provider, value, current in own), *rest)
 
 
 class Searcher(Protocol):

@@ -10,11 +10,12 @@ from keyvault.cli import terminal
 from keyvault.cli.app import common
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
+from keyvault.core import clock
 from keyvault.core.errors import AlreadyExists, VaultCorrupt
 from keyvault.core.settings import absolute
 from keyvault.core.text import escape
 from keyvault.store.sqlite import create_store, open_copy
-from keyvault.vault import care
+from keyvault.vault import care, usage
 
 
 @click.command()
@@ -34,4 +35,5 @@ def command(session: Session, file: str) -> None:
         raise VaultCorrupt(f"{escape(path)} does not read back as it was written", "check the disk; do not rely on this file")
     written.check_integrity()
     written.close()
+    usage.note_backup(session.settings.state, vault.header.vault_id, clock.now(), vault.root.seq)
     terminal.tip(f"wrote and verified {escape(path)}")

@@ -11,6 +11,7 @@ from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import NotFound
 from keyvault.core.text import escape, mask
+from keyvault.core.usual_places import home_files
 from keyvault.discover import places
 from keyvault.discover.places import Discovery
 from keyvault.discover.plan import Planned, plan
@@ -34,7 +35,7 @@ def command(session: Session, paths: tuple[str, ...], yes: bool, replace: bool, 
     for path in paths:
         if not os.path.lexists(path):
             raise NotFound(f"{escape(path)} does not exist", "check the path")
-    with progress.of(len(places.home_places()), "looking", plain=as_json) as step:
+    with progress.of(len(home_files()), "looking", plain=as_json) as step:
         found = places.discover(paths or (os.curdir,), step)
     vault = session.open()
     planned, unclaimed = plan(vault, found.found, replace=replace)

@@ -11,12 +11,12 @@ from keyvault.cli.app import common
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core.errors import AlreadyExists, Unreachable
+from keyvault.core.harden import harden_process
 from keyvault.core.settings import absolute
 from keyvault.core.text import escape
 from keyvault.store import os_keyring
 from keyvault.store.files import make_private_folder
 from keyvault.store.sqlite import create_store
-from keyvault.unlock.harden import harden_process
 from keyvault.unlock.passphrase import given
 from keyvault.vault import care
 from keyvault.vault.anchor import Anchors

@@ -13,11 +13,11 @@ from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import UnsupportedFormat, VaultCorrupt
+from keyvault.core.harden import harden_process
 from keyvault.core.settings import absolute
 from keyvault.core.text import escape
 from keyvault.store.memory import MemoryStore
 from keyvault.store.sqlite import create_store, open_copy, open_store, put_aside, replace_store
-from keyvault.unlock.harden import harden_process
 from keyvault.vault import care
 from keyvault.vault.anchor import Anchors
 from keyvault.vault.care import Undone

@@ -9,12 +9,12 @@ from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import InvalidInput, NotFound
+from keyvault.core.harden import restore_limits
 from keyvault.core.settings import child_environment
 from keyvault.environment.redact import SHORTEST
 from keyvault.environment.resolve import resolve
 from keyvault.environment.run import run
 from keyvault.environment.selection import select
-from keyvault.unlock.harden import restore_limits
 from keyvault.vault.usage import USED
 
 

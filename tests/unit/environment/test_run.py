@@ -23,7 +23,7 @@ linux = pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="need
 DRIVER = r"""
 import json, os, sys
 from keyvault.environment.run import RunFailed, run
-from keyvault.unlock.harden import harden_process, restore_limits
+from keyvault.core.harden import harden_process, restore_limits
 with open(sys.argv[1]) as file:
     settings = json.load(file)
 os.unlink(sys.argv[1])

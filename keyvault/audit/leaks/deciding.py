@@ -1,0 +1,199 @@
+"""Is it a key, and whose? The catalogue's expression is matched where an engine points to, between boundaries, and filtered."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from keyvault.audit.findings import BASE64, PLAIN
+from keyvault.audit.leaks import filters, views
+from keyvault.audit.leaks.naming import NOWHERE, Around, Namer, around
+from keyvault.audit.leaks.rules import Rule, Rules, Trigger, is_hidden
+
+_INSIDE = 16 * 1024  # bytes to either side of a literal in a key's middle
+_LONGEST = 16 * 1024  # bytes of a key
+_MOST_NAMES = 4
+_WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
+_NOT_BESIDE = _WORD | frozenset(b"-/+=")  # what shapes without a beginning of their own may not touch
+_NOT_BEFORE = _WORD | frozenset(b"-/+.#@")
+_ESCAPED = re.compile(rb"(?:\\[nrtbf]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}|\x1b\[[0-9;]*m)\Z")
+_GOES_ON = re.compile(rb"[.:][A-Za-z0-9]")
+_LETTERS = re.compile(rb"[A-Za-z0-9_-]*")
+_MORE_LETTERS = re.compile(rb"[A-Za-z0-9_/+=-]*")
+_NO_LETTER = re.compile(rb"[_/+=-]*")
+_WRAPPED = re.compile(rb"[A-Za-z0-9+/]{20,4096}={0,2}")
+_SENTENCE = b"."
+_HASH = re.compile(rb"(?i:sha-?\d{1,3}|md5|blake\w{1,3})[=:-]\Z")
+_BLOB = re.compile(rb"[+/][A-Za-z0-9+/]{24,64}")
+
+
+class Unknown(NamedTuple):
+    """A key of somebody. `rank`: the greatest is the best of those at the same place."""
+
+    start: int
+    end: int
+    value: str
+    provider: str
+    what: str
+    form: str
+    rank: tuple[bool, int]
+
+
+class _Match(NamedTuple):
+    start: int
+    end: int
+    value: str
+    rule: Rule
+
+
+class Decider:
+    """Decides about places, one at a time."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules.rules
+        self._named = [rules.rules[number] for number in rules.named]
+        self._hidden = [rule for rule in rules.rules if is_hidden(rule)]
+        self._namer = Namer()
+
+    def at_start(self, data: bytes, trigger: Trigger, start: int) -> Iterator[Unknown]:
+        """Keys that begin here."""
+        if start > 0 and data[start - 1] in _WORD and data[start] in _WORD and not _is_escape(data, start):
+            return
+        found = [match for number in trigger.rules for match in _whole(self._rules[number], data, start)]
+        if found and not _is_in_blob(data, start, found[0].end):
+            end = max(match.end for match in found)
+            yield from self._of([match for match in found if match.end == end], data)
+
+    def inside(self, data: bytes, trigger: Trigger, start: int) -> Iterator[Unknown]:
+        """Keys of which this is a part."""
+        low, high = max(0, start - _INSIDE), min(len(data), start + _INSIDE)
+        for number in trigger.rules:
+            rule = self._rules[number]
+            spans = [match.span() for match in rule.expression.finditer(data, low, high)]
+            found = [
+                _Match(*span, data[slice(*span)].decode("utf-8", "replace"), rule) for span in spans if start in range(*span)
+            ]
+            for match in found or _in_a_string(rule, data, low, start, high):
+                yield from self._of([match], data)
+
+    def named(self, data: bytes, place: int) -> Iterator[Unknown]:
+        """Keys that only their surroundings tell from other texts; here begins what is named by a word like `token`."""
+        start = _NO_LETTER.match(data, place).end()  # type: ignore[union-attr]  # it always matches
+        found: list[_Match] = []
+        before = {_letters_before(letters, data, start) for letters in (_LETTERS, _MORE_LETTERS)}
+        before.update(range(_letters_before(_NO_LETTER, data, start) + 1))
+        for begin in sorted(start - count for count in before):
+            if _may_begin(data, begin):
+                found += [match for rule in self._named for match in _alone(rule, data, begin)]
+        told: list[Unknown] = []
+        if (wrapped := _WRAPPED.match(data, start)) and (inner := views.short_text(wrapped[0])):
+            begin, end = wrapped.span()
+            whole = [_Match(begin, end, inner, rule) for rule in self._hidden if rule.expression.fullmatch(inner.encode())]
+            told += self._told(whole, data, BASE64)
+        yield from told or self._told(found, data, PLAIN)
+
+    def _of(self, found: list[_Match], data: bytes) -> Iterator[Unknown]:
+        """Keys whose shape is enough; the surroundings only choose among vendors that share it."""
+        real = [match for match in found if filters.could_be_real(match.rule.pattern, match.value)]
+        own = [match for match in real if not match.rule.pattern.generic] or real
+        if not own:
+            return
+        if len({match.rule.provider.id for match in own}) == 1:
+            yield _unknown(own[:1], PLAIN, own=True)
+            return
+        surroundings = around(data, own[0].start, own[0].end)
+        best = self._most_surely(own, surroundings, secret=False)
+        yield _unknown(best or own, PLAIN, own=not own[0].rule.pattern.generic)
+
+    def _told(self, found: list[_Match], data: bytes, form: str) -> Iterator[Unknown]:
+        """Keys that have to be named."""
+        real = [match for match in found if filters.could_be_real(match.rule.pattern, match.value)]
+        if real and (best := self._most_surely(real, around(data, real[0].start, real[0].end), secret=True)):
+            longest = max(match.end - match.start for match in best)
+            yield _unknown([match for match in best if match.end - match.start == longest], form, own=False)
+
+    def _most_surely(self, found: list[_Match], surroundings: Around, *, secret: bool) -> list[_Match]:
+        sure = [(self._namer.how_surely(match.rule, surroundings, secret=secret), match) for match in found]
+        most = max(level for level, _ in sure)
+        return [match for level, match in sure if level == most] if most > NOWHERE else []
+
+
+def _whole(rule: Rule, data: bytes, start: int) -> Iterator[_Match]:
+    match = rule.expression.match(data, start, start + _LONGEST)
+    if match is None:
+        return
+    end = match.end()
+    if end < len(data) and data[end] in _WORD and data[end - 1] in _WORD:
+        return
+    shorter = len(match[0].rstrip(_SENTENCE))  # the end of a sentence, not of the key
+    if start + shorter < end and rule.expression.fullmatch(data, start, start + shorter):
+        end = start + shorter
+    if data[start:end].isascii():
+        yield _Match(start, end, data[start:end].decode(), rule)
+
+
+def _in_a_string(rule: Rule, data: bytes, low: int, place: int, high: int) -> Iterator[_Match]:
+    """An object that was made into a string of JSON, once or twice."""
+    start, end = data.rfind(b"{", low, place), data.find(b"}", place, high) + 1
+    text = data[start:end].decode("utf-8", "replace") if 0 <= start < end else ""
+    for _ in range(2):
+        try:
+            text = json.loads(f'"{text}"')
+        except ValueError:
+            return
+        if rule.expression.fullmatch(text.encode("utf-8", "replace")):
+            yield _Match(start, end, text, rule)
+            return
+
+
+def _alone(rule: Rule, data: bytes, start: int) -> Iterator[_Match]:
+    match = rule.expression.match(data, start, start + _LONGEST)
+    if match is None:
+        return
+    end = match.end()
+    if (end < len(data) and data[end] in _NOT_BESIDE) or _GOES_ON.match(data, end):
+        return
+    yield _Match(start, end, match[0].decode("ascii", "replace"), rule)
+
+
+def _is_in_blob(data: bytes, start: int, end: int) -> bool:
+    """It is part of a hash, or of something long in base64, where a short beginning comes up by chance."""
+    before = data[max(0, start - 80) : start]
+    if _HASH.search(before):
+        return True
+    long = _BLOB.match(before[::-1]) or _BLOB.match(data, end)
+    return long is not None and filters.is_mixed(long[0].decode())
+
+
+def _may_begin(data: bytes, start: int) -> bool:
+    return start == 0 or data[start - 1] not in _NOT_BEFORE or _is_escape(data, start)
+
+
+def _is_escape(data: bytes, end: int) -> bool:
+    """What ends here is no letter, it only looks so: the n of \\n."""
+    return _ESCAPED.search(data[max(0, end - 12) : end]) is not None
+
+
+def _letters_before(letters: re.Pattern[bytes], data: bytes, place: int) -> int:
+    match = letters.match(data[max(0, place - 256) : place][::-1])
+    return match.end() if match else 0
+
+
+def _unknown(found: list[_Match], form: str, *, own: bool) -> Unknown:
+    """One finding of several matches of the same text. Where they are of several vendors, it names them all."""
+    first = found[0]
+    vendors = list({match.rule.provider.id: match.rule.provider.name for match in found}.items())
+    if len(vendors) == 1:
+        provider, what = vendors[0][0], first.rule.pattern.kind
+    else:
+        provider, what = "", f"key of {_listed([name for _, name in vendors])}"
+    return Unknown(first.start, first.end, first.value, provider, what, form, (own, first.end - first.start))
+
+
+def _listed(names: Iterable[str]) -> str:
+    listed = sorted(names)
+    if len(listed) > _MOST_NAMES:
+        return ", ".join(listed[:_MOST_NAMES]) + " or another vendor"
+    return ", ".join(listed[:-1]) + " or " + listed[-1]

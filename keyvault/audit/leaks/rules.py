@@ -1,0 +1,185 @@
+"""What is sought of other people's vendors: the catalogue's patterns, and where to look for each.
+
+A trigger is an expression of a fixed length that says "look here". Most are beginnings of keys; keys without a beginning of
+their own are looked for behind a word like `token`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from keyvault.audit.leaks import shapes
+from keyvault.audit.leaks.shapes import Shape
+from keyvault.providers.schema import Pattern, Provider
+
+START, INSIDE, NAMED, BASE64, WIDE = "start", "inside", "named", "base64", "wide"
+_TELLING = 16.0  # bits: a weaker beginning would be found everywhere
+_LEAST_INSIDE = 6
+_WORDS = ("key", "token", "secret", "passw", "bearer", "authorization", "credential", "_ak", "_sk", "value")
+_GZIP = shapes.literal(b"\x1f\x8b\x08")
+_PUBLIC = "(not secret)"
+
+
+class Rule(NamedTuple):
+    """One pattern of one vendor."""
+
+    provider: Provider
+    pattern: Pattern
+    expression: re.Pattern[bytes]
+
+
+class Trigger(NamedTuple):
+    """Where to look. `fixed`: the end of what the expression matches. `rules`: which may be there.
+
+    In base64, `place` says which of four characters the first one is, and `clear` what may be behind it. `words`:
+    expressions, in lower case, of which one stands before it.
+    """
+
+    kind: str
+    expression: str
+    fixed: Shape
+    rules: tuple[int, ...] = ()
+    place: int = 0
+    clear: tuple[Shape, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+class Rules(NamedTuple):
+    """All that is sought by shape. `edition` changes whenever any of it does."""
+
+    providers: tuple[Provider, ...]
+    rules: tuple[Rule, ...]
+    triggers: tuple[Trigger, ...]
+    named: tuple[int, ...]
+    edition: str
+
+
+def compiled(providers: Iterable[Provider]) -> Rules:
+    """The rules of these vendors. Patterns of what is public are left out."""
+    everyone = tuple(providers)
+    found: list[Rule] = []
+    starts: dict[Shape, list[int]] = {}
+    inside: dict[Shape, list[int]] = {}
+    named: list[int] = []
+    behind: list[Shape] = []
+    words = list(_WORDS)
+    for provider in everyone:
+        for pattern in provider.patterns:
+            if is_public(provider, pattern) or not pattern.regex.isascii():
+                continue
+            number, begins = len(found), shapes.beginnings(pattern.regex)
+            weakest = min((shapes.strength(shape) for shape in begins), default=0.0)
+            literal = shapes.inner_literal(pattern.regex)
+            bare = is_told_bare(pattern)
+            telling = bare and weakest >= _TELLING
+            found.append(Rule(provider, pattern, re.compile(pattern.regex.encode())))
+            if telling:
+                for shape in begins:
+                    starts.setdefault(shape, []).append(number)
+            elif bare:
+                inside.setdefault(literal, []).append(number)
+            else:
+                named.append(number)
+                behind += begins
+                words += _words_missing(provider, pattern)
+    triggers = (*_at_start(starts), *_inside(inside), *_behind_words(behind, tuple(dict.fromkeys(words))), _wide())
+    wrapped = tuple(in_base64([*starts, *inside, _GZIP, *_wrapped_names(found)]))
+    text = "\n".join([*(f"{r.provider.id} {r.pattern}" for r in found), *(t.expression for t in (*triggers, *wrapped))])
+    return Rules(
+        everyone,
+        tuple(found),
+        (*triggers, *wrapped),
+        tuple(named),
+        hashlib.sha256(text.encode()).hexdigest()[:32],
+    )
+
+
+def is_public(provider: Provider, pattern: Pattern) -> bool:
+    """It may be shown to everybody: it says so, or all its variables belong to fields that are not secret."""
+    if pattern.kind.endswith(_PUBLIC):
+        return True
+    open_ones = {field.variable for field in provider.fields.values() if not field.secret}
+    return bool(open_ones.intersection(pattern.variables))
+
+
+def is_told_bare(pattern: Pattern) -> bool:
+    """Its shape is enough; else something near has to name the vendor."""
+    begins = shapes.beginnings(pattern.regex)
+    if min((shapes.strength(shape) for shape in begins), default=0.0) >= _TELLING:
+        return not pattern.generic or _is_prefixed(begins)
+    return not pattern.generic and len(shapes.inner_literal(pattern.regex)) >= _LEAST_INSIDE
+
+
+def variables(rule: Rule) -> tuple[str, ...]:
+    """The variables that hold keys of this kind."""
+    return rule.pattern.variables or rule.provider.variables
+
+
+def is_hidden(rule: Rule) -> bool:
+    """Nothing of it can be sought in base64."""
+    begins = shapes.beginnings(rule.pattern.regex)
+    return (rule.pattern.generic and not _is_prefixed(begins)) or not all(map(shapes.is_shown, begins))
+
+
+def _is_prefixed(begins: Sequence[Shape]) -> bool:
+    """Shapes that vendors share, but that begin with something of their own; a JWT's beginning is nobody's."""
+    literals = [shapes.longest_literal(shape) for shape in begins]
+    return all(start == 0 and len(text) >= 3 and text != b"eyJ" for start, text in literals)
+
+
+def _words_missing(provider: Provider, pattern: Pattern) -> list[str]:
+    """Variables in which no general word occurs."""
+    names = (name.lower() for name in pattern.variables or provider.variables)
+    return [re.escape(name) for name in names if not any(word in name for word in _WORDS)]
+
+
+def _at_start(starts: dict[Shape, list[int]]) -> Iterable[Trigger]:
+    for shape in shapes.uncovered(starts):
+        rules = sorted({n for other, numbers in starts.items() if _begins(other, shape) for n in numbers})
+        yield Trigger(START, shapes.expression(shape), shape, tuple(rules))
+
+
+def _inside(inside: dict[Shape, list[int]]) -> Iterable[Trigger]:
+    for shape, numbers in inside.items():
+        yield Trigger(INSIDE, shapes.expression(shape), shape, tuple(numbers))
+
+
+def _behind_words(behind: list[Shape], words: tuple[str, ...]) -> Iterable[Trigger]:
+    if not behind:
+        return
+    lead = f"(?i:{'|'.join(words)})[A-Za-z0-9_]{{0,24}}(?:[^A-Za-z0-9_]{{1,3}}(?:str|or))?[^A-Za-z0-9_]{{1,16}}"
+    for shape in shapes.uncovered(behind):
+        yield Trigger(NAMED, lead + shapes.expression(shape), shape, words=words)
+
+
+def _wide() -> Trigger:
+    """Twelve characters in two bytes each, whichever comes first."""
+    return Trigger(WIDE, r"(?:[\x20-\x7e]\x00){12}", ())
+
+
+def _wrapped_names(rules: list[Rule]) -> list[Shape]:
+    """A file of variables that was put into base64 as a whole: where the keys do not show, the names do."""
+    return [
+        shapes.literal(name.encode())
+        for rule in rules
+        if is_hidden(rule)
+        for name in variables(rule)
+        if len(name) >= _LEAST_INSIDE
+    ]
+
+
+def in_base64(found: Iterable[Shape]) -> Iterable[Trigger]:
+    """Where these are in base64. What has no fixed characters would be sought at a fraction of the speed: it is left out."""
+    behind: dict[tuple[Shape, int], list[Shape]] = {}
+    for shape in shapes.uncovered(found):
+        for wrapped in shapes.in_base64(shape) if shapes.is_shown(shape) else ():
+            behind.setdefault(wrapped, []).append(shape)
+    for (chars, place), clear in behind.items():
+        yield Trigger(BASE64, shapes.expression(chars), chars, place=place, clear=tuple(clear))
+
+
+def _begins(longer: Shape, shorter: Shape) -> bool:
+    return len(shorter) <= len(longer) and all(map(frozenset.issuperset, shorter, longer))

@@ -1,0 +1,1 @@
+"""What an audit found, as JSON, SARIF and one HTML page. None of them ever holds a value."""
