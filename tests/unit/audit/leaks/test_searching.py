@@ -229,6 +229,9 @@ def test_a_vendor_of_ones_own_is_sought(tmp_path: Path, monkeypatch: pytest.Monk
         "[[patterns]]\nkind = 'code'\nregex = '(?i)acme~[a-z0-9]{20}'\n"
         "[[patterns]]\nkind = 'other'\nregex = '[0-9]{3}(?:-[A-Z]{4}){4}'\ngeneric = true\n"
         "[[patterns]]\nkind = 'odd'\nregex = '(?!x)q+w'\n"
+        "[[patterns]]\nkind = 'anything'\nregex = '.*'\n"
+        "[[patterns]]\nkind = 'nothing'\nregex = ''\n"
+        "[[patterns]]\nkind = 'any hex'\nregex = '[0-9a-f]+'\ngeneric = true\n"
     )
     text = b"x ACME~a7d9x2m4k8p1q5t3v6b0\nACME_CODE=937-QXTR-BNVK-PLWM-ZDHG\n"
     for engine in ("hyperscan", "plain"):
