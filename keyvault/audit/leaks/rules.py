@@ -78,7 +78,7 @@ def compiled(providers: Iterable[Provider]) -> Rules:
             telling = bare and weakest >= _TELLING
             found.append(Rule(provider, pattern, re.compile(pattern.regex.encode())))
             if telling:
-                for shape in begins:
+                for shape in (*begins, *(other for begin in begins for other in shapes.escaped(begin))):
                     starts.setdefault(shape, []).append(number)
             elif bare:
                 inside.setdefault(literal, []).append(number)

@@ -66,6 +66,20 @@ def covering(found: Iterable[Shape]) -> dict[Shape, list[Shape]]:
     return every
 
 
+def escaped(shape: Shape) -> list[Shape]:
+    """The shape as JSON and URLs write it, where they write it otherwise."""
+    ways = ({ord("/"): "\\/"}, {ord("/"): "%2F", ord("|"): "%7C", ord(":"): "%3A"})
+    return [other for way in ways if (other := _with_escapes(shape, way)) != shape]
+
+
+def _with_escapes(shape: Shape, way: dict[int, str]) -> Shape:
+    out: list[frozenset[int]] = []
+    for part in shape:
+        written = way.get(min(part)) if len(part) == 1 else None
+        out += [frozenset((char.lower() + char.upper()).encode()) for char in written] if written else [part]
+    return tuple(out)
+
+
 def inner_literal(regex: str) -> Shape:
     """The longest run of fixed characters that each match has, for expressions without a telling start."""
     best: list[int] = []

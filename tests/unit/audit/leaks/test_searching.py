@@ -168,6 +168,16 @@ def test_a_vendor_is_named_by_what_stands_beside(search: Callable[..., list[Leak
     assert vendors(f"MistralApiKey = '{mistral}'") == ["mistral"]
     assert vendors(f"mistral_checksum = '{mistral}'") == []
     assert vendors(f"token = '{mistral}'") == []
+    assert vendors(f"MISTRAL_API_KEY_MD5={mistral}") == []
+
+
+def test_slashes_may_be_written_as_json_and_urls_write_them(search: Callable[..., list[Leak]]) -> None:
+    value = "bce-v3/ALTAK-vK3nQ8xY2bLp7RtW9sDf4/3f9a1c77b20e4d5a8b6c9d0e1f2a7b849a8b7c6d"
+    texts = [f'"{value}"', json.dumps(value).replace("/", "\\/"), f"k={quote(value, safe='')}&", quote(value, safe="").lower()]
+    prints = [[(leak.provider, leak.fingerprint) for leak in search(text.encode())] for text in texts[:3]]
+    assert prints[0] == prints[1] == prints[2]
+    assert prints[0][0][0] == "baidu-qianfan"
+    assert search(texts[1][:-4].encode() + b'"') == search(texts[3].encode()) == []
 
 
 @pytest.mark.parametrize("comment", ["# keyvault:ignore", "// gitleaks:allow", "# pragma: allowlist secret"])
