@@ -19,6 +19,8 @@ _WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvw
 _NOT_BESIDE = _WORD | frozenset(b"-/+=")  # what shapes without a beginning of their own may not touch
 _NOT_BEFORE = _WORD | frozenset(b"-/+.#@")
 _ESCAPED = re.compile(rb"(?:\\[nrtbf]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}|\x1b\[[0-9;]*m)\Z")
+_ESCAPES = re.compile(rb"\\/|%(?:2[Ff]|7[Cc]|3[Aa])")
+_LONGEST_ESCAPED = 1024
 _GOES_ON = re.compile(rb"[.:][A-Za-z0-9]")
 _LETTERS = re.compile(rb"[A-Za-z0-9_-]*")
 _MORE_LETTERS = re.compile(rb"[A-Za-z0-9_/+=-]*")
@@ -123,15 +125,37 @@ class Decider:
 def _whole(rule: Rule, data: bytes, start: int) -> Iterator[_Match]:
     match = rule.expression.match(data, start, start + _LONGEST)
     if match is None:
+        yield from _whole_escaped(rule, data, start)
         return
     end = match.end()
-    if end < len(data) and data[end] in _WORD and data[end - 1] in _WORD:
-        return
     shorter = len(match[0].rstrip(_SENTENCE))  # the end of a sentence, not of the key
     if start + shorter < end and rule.expression.fullmatch(data, start, start + shorter):
         end = start + shorter
-    if data[start:end].isascii():
+    if not _goes_on(data, end) and data[start:end].isascii():
         yield _Match(start, end, data[start:end].decode(), rule)
+
+
+def _whole_escaped(rule: Rule, data: bytes, start: int) -> Iterator[_Match]:
+    """A key in which JSON or a URL writes some characters otherwise."""
+    raw = data[start : start + _LONGEST_ESCAPED]
+    escapes = [match.span() for match in _ESCAPES.finditer(raw)]
+    match = rule.expression.match(_ESCAPES.sub(_unescaped, raw)) if escapes else None
+    if match is None or not match[0].isascii():
+        return
+    end = match.end()
+    for begin, stop in escapes:
+        if begin < end:
+            end += stop - begin - 1
+    if not _goes_on(data, start + end):
+        yield _Match(start, start + end, match[0].decode(), rule)
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    return b"/" if match[0].startswith(b"\\") else bytes.fromhex(match[0][1:].decode())
+
+
+def _goes_on(data: bytes, end: int) -> bool:
+    return end < len(data) and data[end] in _WORD and data[end - 1] in _WORD
 
 
 def _in_a_string(rule: Rule, data: bytes, low: int, place: int, high: int) -> Iterator[_Match]:

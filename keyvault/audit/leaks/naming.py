@@ -60,10 +60,14 @@ class Namer:
 
     def how_surely(self, rule: Rule, found: Around, *, secret: bool = True) -> int:
         """BY_VARIABLE, BY_NAME, NEAR or NOWHERE. `secret`: the value's own name has to sound like a secret's."""
-        upper = found.name.upper()
-        if any(re.search(rf"(?:^|_){re.escape(name.upper())}(?:$|_)", upper) for name in variables(rule)):
+        upper, names = found.name.upper(), [name.upper() for name in variables(rule)]
+        if upper in names:
             return BY_VARIABLE
-        if secret and (_SOUNDS_PUBLIC.search(found.name) or not _SOUNDS_SECRET.search(found.name)):
+        if secret and _SOUNDS_PUBLIC.search(found.name):
+            return NOWHERE
+        if any(re.search(rf"(?:^|_){re.escape(name)}(?:$|_)", upper) for name in names):
+            return BY_VARIABLE
+        if secret and not _SOUNDS_SECRET.search(found.name):
             return NOWHERE
         words = self._of(rule.provider)
         parts = _CAMEL.sub("_", found.name).lower()

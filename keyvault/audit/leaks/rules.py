@@ -17,6 +17,7 @@ from keyvault.providers.schema import Pattern, Provider
 
 START, INSIDE, NAMED, BASE64, WIDE = "start", "inside", "named", "base64", "wide"
 _TELLING = 16.0  # bits: a weaker beginning would be found everywhere
+_NAMEABLE = 9.0  # bits: what begins with less is sought nowhere, `.*` for one
 _LEAST_INSIDE = 6
 _WORDS = ("key", "token", "secret", "passw", "bearer", "authorization", "credential", "_ak", "_sk", "value")
 _GZIP = shapes.literal(b"\x1f\x8b\x08")
@@ -58,7 +59,7 @@ class Rules(NamedTuple):
 
 
 def compiled(providers: Iterable[Provider]) -> Rules:
-    """The rules of these vendors. Patterns of what is public are left out."""
+    """The rules of these vendors. Patterns of what is public are left out, and those that say next to nothing."""
     everyone = tuple(providers)
     found: list[Rule] = []
     starts: dict[Shape, list[int]] = {}
@@ -77,11 +78,11 @@ def compiled(providers: Iterable[Provider]) -> Rules:
             telling = bare and weakest >= _TELLING
             found.append(Rule(provider, pattern, re.compile(pattern.regex.encode())))
             if telling:
-                for shape in begins:
+                for shape in (*begins, *(other for begin in begins for other in shapes.escaped(begin))):
                     starts.setdefault(shape, []).append(number)
             elif bare:
                 inside.setdefault(literal, []).append(number)
-            else:
+            elif weakest >= _NAMEABLE:
                 named.append(number)
                 behind += begins
                 words += _words_missing(provider, pattern)
@@ -137,8 +138,8 @@ def _words_missing(provider: Provider, pattern: Pattern) -> list[str]:
 
 
 def _at_start(starts: dict[Shape, list[int]]) -> Iterable[Trigger]:
-    for shape in shapes.uncovered(starts):
-        rules = sorted({n for other, numbers in starts.items() if _begins(other, shape) for n in numbers})
+    for shape, found in shapes.covering(starts).items():
+        rules = sorted({number for other in found for number in starts[other]})
         yield Trigger(START, shapes.expression(shape), shape, tuple(rules))
 
 
@@ -179,7 +180,3 @@ def in_base64(found: Iterable[Shape]) -> Iterable[Trigger]:
             behind.setdefault(wrapped, []).append(shape)
     for (chars, place), clear in behind.items():
         yield Trigger(BASE64, shapes.expression(chars), chars, place=place, clear=tuple(clear))
-
-
-def _begins(longer: Shape, shorter: Shape) -> bool:
-    return len(shorter) <= len(longer) and all(map(frozenset.issuperset, shorter, longer))

@@ -44,13 +44,40 @@ def beginnings(regex: str) -> list[Shape]:
     return uncovered([tuple(_folded(part) for part in shape) for shape in found] if fold else found)
 
 
-def uncovered(shapes: Iterable[Shape]) -> list[Shape]:
+def uncovered(found: Iterable[Shape]) -> list[Shape]:
     """Those that are needed: what begins as another one is found by that one."""
-    kept: list[Shape] = []
-    for shape in sorted(set(shapes), key=lambda shape: (len(shape), -strength(shape), _spelled(shape))):
-        if not any(len(other) <= len(shape) and all(map(frozenset.issuperset, other, shape)) for other in kept):
-            kept.append(shape)
-    return kept
+    return list(covering(found))
+
+
+def covering(found: Iterable[Shape]) -> dict[Shape, list[Shape]]:
+    """Those that are needed, each with all that it finds. Grouped by their first byte, for there are many."""
+    if not all(found := list(dict.fromkeys(found))):
+        return {(): found}
+    every: dict[Shape, list[Shape]] = {}
+    by_first: dict[frozenset[int], list[Shape]] = {}
+    for shape in sorted(found, key=lambda shape: (len(shape), -sum(map(len, shape)))):
+        wider = [other for first, others in by_first.items() if first >= shape[0] for other in others]
+        covers = [other for other in wider if all(map(frozenset.issuperset, other, shape))]
+        if not covers:
+            covers = [shape]
+            by_first.setdefault(shape[0], []).append(shape)
+        for other in covers:
+            every.setdefault(other, []).append(shape)
+    return every
+
+
+def escaped(shape: Shape) -> list[Shape]:
+    """The shape as JSON and URLs write it, where they write it otherwise."""
+    ways = ({ord("/"): "\\/"}, {ord("/"): "%2F", ord("|"): "%7C", ord(":"): "%3A"})
+    return [other for way in ways if (other := _with_escapes(shape, way)) != shape]
+
+
+def _with_escapes(shape: Shape, way: dict[int, str]) -> Shape:
+    out: list[frozenset[int]] = []
+    for part in shape:
+        written = way.get(min(part)) if len(part) == 1 else None
+        out += [frozenset((char.lower() + char.upper()).encode()) for char in written] if written else [part]
+    return tuple(out)
 
 
 def inner_literal(regex: str) -> Shape:
@@ -250,7 +277,3 @@ def _class(part: frozenset[int]) -> str:
         out += f"\\x{members[0]:02x}" + (f"-\\x{members[end - 1]:02x}" if end > 1 else "")
         members = members[end:]
     return f"[{out}]"
-
-
-def _spelled(shape: Shape) -> list[list[int]]:
-    return [sorted(part) for part in shape]

@@ -168,6 +168,16 @@ def test_a_vendor_is_named_by_what_stands_beside(search: Callable[..., list[Leak
     assert vendors(f"MistralApiKey = '{mistral}'") == ["mistral"]
     assert vendors(f"mistral_checksum = '{mistral}'") == []
     assert vendors(f"token = '{mistral}'") == []
+    assert vendors(f"MISTRAL_API_KEY_MD5={mistral}") == []
+
+
+def test_slashes_may_be_written_as_json_and_urls_write_them(search: Callable[..., list[Leak]]) -> None:
+    value = "bce-v3/ALTAK-vK3nQ8xY2bLp7RtW9sDf4/3f9a1c77b20e4d5a8b6c9d0e1f2a7b849a8b7c6d"
+    texts = [f'"{value}"', json.dumps(value).replace("/", "\\/"), f"k={quote(value, safe='')}&", quote(value, safe="").lower()]
+    prints = [[(leak.provider, leak.fingerprint) for leak in search(text.encode())] for text in texts[:3]]
+    assert prints[0] == prints[1] == prints[2]
+    assert prints[0][0][0] == "baidu-qianfan"
+    assert search(texts[1][:-4].encode() + b'"') == search(texts[3].encode()) == []
 
 
 @pytest.mark.parametrize("comment", ["# keyvault:ignore", "// gitleaks:allow", "# pragma: allowlist secret"])
@@ -229,6 +239,9 @@ def test_a_vendor_of_ones_own_is_sought(tmp_path: Path, monkeypatch: pytest.Monk
         "[[patterns]]\nkind = 'code'\nregex = '(?i)acme~[a-z0-9]{20}'\n"
         "[[patterns]]\nkind = 'other'\nregex = '[0-9]{3}(?:-[A-Z]{4}){4}'\ngeneric = true\n"
         "[[patterns]]\nkind = 'odd'\nregex = '(?!x)q+w'\n"
+        "[[patterns]]\nkind = 'anything'\nregex = '.*'\n"
+        "[[patterns]]\nkind = 'nothing'\nregex = ''\n"
+        "[[patterns]]\nkind = 'any hex'\nregex = '[0-9a-f]+'\ngeneric = true\n"
     )
     text = b"x ACME~a7d9x2m4k8p1q5t3v6b0\nACME_CODE=937-QXTR-BNVK-PLWM-ZDHG\n"
     for engine in ("hyperscan", "plain"):
