@@ -8,7 +8,7 @@ import os
 import re
 import time
 
-from keyvault.audit.findings import PLAIN, UNKNOWN, Leak
+from keyvault.audit.findings import PLAIN, UNKNOWN, Leak, Skipped
 from keyvault.audit.leaks.pieces import Piece, Plan
 
 _KEY = re.compile(rb"sk-test-[a-z0-9]{20,}")
@@ -46,6 +46,18 @@ class Deadly(Small):
         return super().search(piece)
 
 
+class CutShort(Small):
+    """Tells that it did not look at all of each piece."""
+
+    def __init__(self) -> None:
+        self.skipped: list[Skipped] = []
+
+    def search(self, piece: Piece) -> list[Leak]:
+        """As above."""
+        self.skipped.append(Skipped(piece.path, "packed too often"))
+        return super().search(piece)
+
+
 class Slow(Small):
     """Takes its time."""
 
@@ -78,6 +90,11 @@ def deadly(_plan: Plan) -> Deadly:
 def dumpable(_plan: Plan) -> Dumpable:
     """The same."""
     return Dumpable()
+
+
+def cut_short(_plan: Plan) -> CutShort:
+    """The same."""
+    return CutShort()
 
 
 def slow(_plan: Plan) -> Slow:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from keyvault.audit.findings import TREE, Leak, Skipped
 from keyvault.audit.leaks import git, history, home, notes, staged, tree
@@ -13,10 +12,12 @@ from keyvault.audit.leaks.git import GitFailed, Repository
 from keyvault.audit.leaks.history import Listing, ObjectBatch
 from keyvault.audit.leaks.notes import Notes
 from keyvault.audit.leaks.pieces import Plan, Searcher
-from keyvault.audit.leaks.seen import Seen, fingerprint
 from keyvault.audit.leaks.tree import Walk
 from keyvault.audit.leaks.work import Crew, Make, Progress, Task
 from keyvault.core import settings
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 IN_FILES, IN_HOME, IN_HISTORY, IN_INDEX, OF_FINDINGS = "files", "home folder", "history", "staged files", "names of findings"
 NOT_ALL_OF_HOME = "the whole home folder is only searched where it is named; its usual places were searched"
@@ -147,6 +148,8 @@ class _Search:
                 folders.append(folder)
         if not folders:
             self._said.add("no git repository, so there is no history", ".")
+        from keyvault.audit.leaks.seen import fingerprint
+
         mark = fingerprint(self._plan) if folders and state else b""
         known = set()
         for folder in folders:
@@ -163,6 +166,8 @@ class _Search:
         place = repo.shown or "."
         for why in git.as_partial(repo):
             self._said.add(why, place)
+        from keyvault.audit.leaks.seen import Seen
+
         seen = Seen(state, repo, mark)
         listing = Listing(repo, seen.__contains__)
 

@@ -122,7 +122,7 @@ class Walk:
             git.ask(folder, "rev-parse", "--is-inside-work-tree")
             for name in git.names(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard"):
                 if name != last:  # an unmerged file is listed once for each side
-                    yield from self._entry(folder, name)
+                    yield from self._file(os.path.join(folder, name.rstrip("/")))
                 last = name
             yield from self._ignored(folder)
         except git.GitFailed as exc:
@@ -141,18 +141,11 @@ class Walk:
             for name in sorted(names):
                 yield from self._file(os.path.join(place, name))
 
-    def _entry(self, folder: str, name: str) -> Iterator[tuple[str, int]]:
-        path = os.path.join(folder, name.rstrip("/"))
-        if os.path.isdir(path) and not os.path.islink(path):
-            yield from self.plain(path)  # a submodule, or a repository inside this one
-        else:
-            yield from self._file(path)
-
     def _ignored(self, folder: str) -> Iterator[tuple[str, int]]:
         left = 0
         for name in git.names(folder, "ls-files", "-z", "--others", "--ignored", "--exclude-standard"):
             if _SECRET_LIKE.match(name.rsplit("/", 1)[-1]) or _OF_ASSISTANTS.search(name):
-                yield from self._entry(folder, name)
+                yield from self._file(os.path.join(folder, name.rstrip("/")))
             else:
                 left += 1
         if left:
@@ -169,6 +162,8 @@ class Walk:
                 yield self.shown(path), info.st_size
         elif stat.S_ISLNK(info.st_mode):
             self._said.add(notes.LINK, self.shown(path))
+        elif stat.S_ISDIR(info.st_mode):  # where git lists files: a submodule, or a repository inside of this one
+            yield from self.plain(path)
         else:
             self._said.add(notes.SPECIAL, self.shown(path))
 

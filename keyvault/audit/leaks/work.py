@@ -12,7 +12,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
@@ -21,7 +20,8 @@ from keyvault.audit.leaks.pieces import Plan, Searcher
 from keyvault.audit.leaks.reading import Done
 from keyvault.core.errors import KeyvaultError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a hook before a commit waits for what is imported here
+    from concurrent.futures import Executor, Future
     from multiprocessing.process import BaseProcess
 
 ALONE = 12 << 20  # bytes: below it, starting processes takes longer than they save
@@ -191,6 +191,8 @@ class Crew:
     def _until_done(
         self, flying: dict[Future[Done], Task], at_hand: deque[Task], coming: Iterator[Task], size: int, what: str
     ) -> Iterator[tuple[Task, Done]]:
+        from concurrent.futures import FIRST_COMPLETED, wait
+
         done, listing = 0, True
         most = self.workers * _IN_FLIGHT
         while listing or at_hand or flying:
@@ -213,6 +215,8 @@ class Crew:
         self._tell(done, size, what, last=True)
 
     def _result(self, future: Future[Done], task: Task, flying: dict[Future[Done], Task]) -> Iterator[tuple[Task, Done]]:
+        from concurrent.futures import BrokenExecutor
+
         try:
             result = future.result()
         except BrokenExecutor as exc:
@@ -226,6 +230,8 @@ class Crew:
 
     def _one_by_one(self, lost: list[Task]) -> Iterator[tuple[Task, Done]]:
         """A process died, and which task was at fault nobody knows: each again, with nothing beside it."""
+        from concurrent.futures import BrokenExecutor
+
         self._dismiss(at_once=True)
         for task in lost:
             try:
@@ -242,6 +248,8 @@ class Crew:
             return self._executor.submit(do, self._order, task)
         if self._pool is None:
             self._pool = self._recruit()
+        from concurrent.futures import BrokenExecutor, Future
+
         try:
             with _no_interrupt():
                 future = self._pool.submit(do, self._order, task)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from repositories import Repo
-from small_searcher import deadly, dumpable, key, slow, small
+from small_searcher import cut_short, deadly, dumpable, key, slow, small
 
 import keyvault
 from keyvault.audit.leaks import work
@@ -150,6 +150,16 @@ def test_an_executor_whose_process_dies_is_an_error(tree: Path, tmp_path: Path) 
         pytest.raises(KeyvaultError, match="worker"),
     ):
         leaks(Plan(), Where((str(tmp_path),)), make=deadly, executor=pool)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_searcher_did_not_look_at_is_said_once(tree: Path, workers: int) -> None:
+    names = {f"{number:02}.txt" for number in range(8)}
+    paths = tuple(str(tree / name) for name in names)
+    found = leaks(Plan(), Where(paths), make=cut_short, workers=workers)
+    assert [(os.path.basename(one.path), one.why) for one in found.skipped] == [
+        (name, "packed too often") for name in sorted(names)
+    ]
 
 
 class Stop(Exception):
