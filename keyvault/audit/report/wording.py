@@ -22,7 +22,7 @@ _UN_LEAK = (
 
 
 class Advice(NamedTuple):
-    """What to do about one value that lies in clear."""
+    """What to do about a value that lies in clear, or about all unknown ones of one kind."""
 
     about: str
     steps: tuple[str, ...]
@@ -68,11 +68,17 @@ def where(leak: Leak) -> str:
 
 
 def advice(leaks: Sequence[Leak]) -> list[Advice]:
-    """What to do, once for each value, the gravest first."""
-    values: dict[tuple[str, bool, str], list[Leak]] = {}
+    """What to do, once for each own value and once for each kind of unknown ones, the gravest first."""
+    alike: dict[tuple[str, ...], list[Leak]] = {}
     for leak in in_order(leaks):
-        values.setdefault((leak.ref, leak.current, "" if leak.ref else leak.fingerprint), []).append(leak)
-    return [Advice(whose(found[0]), tuple(_steps(found))) for found in values.values()]
+        kind = (leak.ref, str(leak.current)) if leak.ref else (leak.provider, leak.what, leak.verdict)
+        alike.setdefault(kind, []).append(leak)
+    return [Advice(_about(found), tuple(_steps(found))) for found in alike.values()]
+
+
+def _about(found: Sequence[Leak]) -> str:
+    first, values = found[0], len({leak.fingerprint for leak in found})
+    return whose(first) if first.ref or values == 1 else f"{whose(first._replace(tail=''))}, {values} values"
 
 
 def _steps(found: Sequence[Leak]) -> list[str]:
@@ -88,8 +94,8 @@ def _steps(found: Sequence[Leak]) -> list[str]:
     elif leak.verdict in (INVALID, DISABLED):
         steps.append("its vendor says that it is dead; take it out, so that nobody has to wonder")
     else:
-        steps.append(f"if it is a key of yours, revoke it at {page}, and make a new one for the vault")
-        steps.append('if it is no key, "keyvault:ignore" in a comment of its line, or a baseline, says so')
+        steps.append(f"what is a key of yours: revoke it at {page}, and make a new one for the vault")
+        steps.append('what is no key: "keyvault:ignore" in a comment of its line, or a baseline, says so')
     if files:
         named = ", ".join(word(path) for path in files[:_MOST_FILES])
         more = f" and {len(files) - _MOST_FILES} more" if len(files) > _MOST_FILES else ""

@@ -194,3 +194,16 @@ def test_a_value_in_many_files_is_told_about_once() -> None:
     assert where(LEAKS[2]) == "old.py:3:1 in commit aaaaaaaaaaaa"
     assert whose(LEAKS[3]) == "key"
     assert LEAKS[0].kind == UNKNOWN
+
+
+def test_unknown_keys_of_one_kind_are_advised_about_together() -> None:
+    one = Leak("a.env", 1, 1, "github", "classic PAT", UNKNOWN, PLAIN, "aaaa", "f1", TREE)
+    two = one._replace(path="b.env", tail="bbbb", fingerprint="f2")
+    other = one._replace(provider="groq", what="API key", path="c.env", fingerprint="f3")
+    both, alone = advice([one, two, other])
+    assert (both.about, alone.about) == ("GitHub: classic PAT, 2 values", "Groq: API key …aaaa")
+    assert "a.env, b.env" in " ".join(both.steps)
+    assert [told.about for told in advice([one._replace(kind=OWN, ref=ref, current=True) for ref in ("x/a", "x/b")])] == [
+        "x/a",
+        "x/b",
+    ]
