@@ -82,7 +82,7 @@ def test_nothing_that_is_read_makes_a_search_fail(data: bytes, place: int, quart
         _made["hyperscan"].search(Piece(prefix + data, "file"))
     views.wide(data)
     if place < len(data) and (run := views.run_around(data, place)):
-        view = views.decoded(data, run, place, quarter)
+        view = views.decoded(data, run, run.phase(place, quarter))
         assert all(0 <= view.place(offset) <= len(data) for offset in range(len(view.data)))
 
 

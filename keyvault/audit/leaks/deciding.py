@@ -14,6 +14,7 @@ from keyvault.audit.leaks.rules import Rule, Rules, Trigger, is_hidden
 
 _INSIDE = 16 * 1024  # bytes to either side of a literal in a key's middle
 _LONGEST = 16 * 1024  # bytes of a key
+_LONGEST_NAME = 256
 _MOST_NAMES = 4
 _WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
 _NOT_BESIDE = _WORD | frozenset(b"-/+=")  # what shapes without a beginning of their own may not touch
@@ -58,6 +59,8 @@ class Decider:
         self._named = [rules.rules[number] for number in rules.named]
         self._hidden = [rule for rule in rules.rules if is_hidden(rule)]
         self._namer = Namer()
+        self._searched: tuple[bytes, int] = b"", 0
+        self._any_named = re.compile(b"|".join(b"(?:%b)" % rule for rule in {rule.expression.pattern for rule in self._named}))
 
     def at_start(self, data: bytes, trigger: Trigger, start: int) -> Iterator[Unknown]:
         """Keys that begin here."""
@@ -70,12 +73,16 @@ class Decider:
 
     def inside(self, data: bytes, trigger: Trigger, start: int) -> Iterator[Unknown]:
         """Keys of which this is a part."""
-        low, high = max(0, start - _INSIDE), min(len(data), start + _INSIDE)
+        known, until = self._searched
+        if known is data and start < until:
+            return  # it was in the stretch that was searched for an earlier part
+        low, high = max(0, start - _INSIDE), min(len(data), start + 2 * _INSIDE)
+        self._searched = data, start + _INSIDE
         for number in trigger.rules:
             rule = self._rules[number]
-            spans = [match.span() for match in rule.expression.finditer(data, low, high)]
             found = [
-                _Match(*span, data[slice(*span)].decode("utf-8", "replace"), rule) for span in spans if start in range(*span)
+                _Match(*match.span(), match[0].decode("utf-8", "replace"), rule)
+                for match in rule.expression.finditer(data, low, high)
             ]
             for match in found or _in_a_string(rule, data, low, start, high):
                 yield from self._of([match], data)
@@ -85,9 +92,11 @@ class Decider:
         start = _NO_LETTER.match(data, place).end()  # type: ignore[union-attr]  # it always matches
         found: list[_Match] = []
         before = {_letters_before(letters, data, start) for letters in (_LETTERS, _MORE_LETTERS)}
+        if max(before) >= _LONGEST_NAME:
+            return  # a long run of such characters: no name stands right before this
         before.update(range(_letters_before(_NO_LETTER, data, start) + 1))
         for begin in sorted(start - count for count in before):
-            if _may_begin(data, begin):
+            if _may_begin(data, begin) and self._any_named.match(data, begin, begin + _LONGEST):
                 found += [match for rule in self._named for match in _alone(rule, data, begin)]
         told: list[Unknown] = []
         if (wrapped := _WRAPPED.match(data, start)) and (inner := views.short_text(wrapped[0])):
@@ -111,7 +120,12 @@ class Decider:
 
     def _told(self, found: list[_Match], data: bytes, form: str) -> Iterator[Unknown]:
         """Keys that have to be named."""
-        real = [match for match in found if filters.could_be_real(match.rule.pattern, match.value)]
+        judged: dict[tuple[str, str, str], bool] = {}
+        for match in found:
+            mark = match.value, match.rule.pattern.prefix, match.rule.pattern.checksum
+            if mark not in judged:
+                judged[mark] = filters.could_be_real(match.rule.pattern, match.value)
+        real = [m for m in found if judged[m.value, m.rule.pattern.prefix, m.rule.pattern.checksum]]
         if real and (best := self._most_surely(real, around(data, real[0].start, real[0].end), secret=True)):
             longest = max(match.end - match.start for match in best)
             yield _unknown([match for match in best if match.end - match.start == longest], form, own=False)
@@ -201,7 +215,7 @@ def _is_escape(data: bytes, end: int) -> bool:
 
 
 def _letters_before(letters: re.Pattern[bytes], data: bytes, place: int) -> int:
-    match = letters.match(data[max(0, place - 256) : place][::-1])
+    match = letters.match(data[max(0, place - _LONGEST_NAME) : place][::-1])
     return match.end() if match else 0
 
 

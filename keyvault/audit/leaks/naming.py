@@ -39,6 +39,7 @@ class Around(NamedTuple):
 class _Words(NamedTuple):
     stems: tuple[str, ...]
     near: re.Pattern[str] | None
+    plain: tuple[str, ...]  # the same, to see at once that none is there
 
 
 def around(data: bytes, start: int, end: int) -> Around:
@@ -73,7 +74,8 @@ class Namer:
         parts = _CAMEL.sub("_", found.name).lower()
         if any(re.search(rf"(?:^|_){re.escape(stem)}(?:$|_)", parts) for stem in words.stems):
             return BY_NAME
-        return NEAR if words.near and words.near.search(found.text) else NOWHERE
+        near = words.near and any(word in found.text for word in words.plain) and words.near.search(found.text)
+        return NEAR if near else NOWHERE
 
     def _of(self, provider: Provider) -> _Words:
         if provider.id not in self._words:
@@ -88,6 +90,6 @@ def _words(provider: Provider) -> _Words:
     stems = tuple(sorted({re.sub(r"[^a-z0-9]+", "_", name).strip("_") for name in names if name.isascii()} - {""}))
     hosts = {urlsplit(url).hostname or "" for url in (provider.base_url, *provider.other_base_urls) if "{" not in url}
     telling = {name for name in names if name not in _COMMON and (len(name) >= 4 or not name.isascii())}
-    wanted = sorted(re.escape(word) for word in (telling | hosts) - {""})
-    near = re.compile(rf"(?<![a-z0-9])(?:{'|'.join(wanted)})(?![a-z0-9])") if wanted else None
-    return _Words(tuple(stem for stem in stems if len(stem) >= 2), near)
+    wanted = sorted((telling | hosts) - {""})
+    near = re.compile(rf"(?<![a-z0-9])(?:{'|'.join(map(re.escape, wanted))})(?![a-z0-9])") if wanted else None
+    return _Words(tuple(stem for stem in stems if len(stem) >= 2), near, tuple(wanted))

@@ -43,11 +43,12 @@ class _Sought:
         self.text = text
         self.data = text.encode("utf-8", "surrogatepass")
         self.keys: list[OwnKey] = []
-        run = max(_ALNUM.findall(text), key=len, default="")[:_WINDOW]
+        run = max((run[:_WINDOW] for run in _ALNUM.findall(text)), key=lambda run: (len(set(run)), len(run)), default="")
         self.window = run if len(run) >= _LITERAL else text[: _WINDOW // 2]
         self.is_literal = self.window == run
         self.before = text.index(self.window)
         self._spelled: re.Pattern[bytes] | None = None
+        self.searched: tuple[bytes, int] = b"", 0
 
     def spelled(self) -> re.Pattern[bytes]:
         """The value with each of its characters as itself or as an escape."""
@@ -95,11 +96,14 @@ def _spelled_at(data: bytes, sought: _Sought, place: int) -> Iterator[tuple[int,
     if begin >= 0 and data.startswith(sought.data, begin):
         yield begin, begin + len(sought.data)
         return
-    low = max(0, place - _WIDEST * (sought.before + len(sought.window)))
-    high = place + _WIDEST * len(sought.text)
-    for match in sought.spelled().finditer(data, low, min(high, len(data))):
-        if match.start() <= place <= match.end():
-            yield match.span()
+    known, until = sought.searched
+    if known is data and place < until:
+        return  # it was in the stretch that was searched for an earlier part
+    widest = _WIDEST * len(sought.text)
+    low, high = max(0, place - widest), min(len(data), place + 2 * widest)
+    sought.searched = data, high - widest
+    for match in sought.spelled().finditer(data, low, high):
+        yield match.span()
 
 
 def _form(sought: _Sought, found: bytes) -> str:

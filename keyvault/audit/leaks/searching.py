@@ -146,6 +146,7 @@ class _Work:
 
     def _base64(self, layer: _Layer, wrapped: list[tuple[rules.Trigger, int]]) -> None:
         runs: list[views.Run] = []
+        inside: dict[tuple[int, int], views.View] = {}
         done: set[tuple[int, int]] = set()
         for trigger, place in sorted(wrapped, key=lambda one: one[1]):
             known = (run for run in reversed(runs[-4:]) if run.holds(place))
@@ -154,9 +155,13 @@ class _Work:
                 continue
             if not runs or run is not runs[-1]:
                 runs.append(run)
-            view = views.decoded(layer.data, run, place, trigger.place)
-            mark = run.parts[0][0], view.phase
-            if mark not in done and any(view.shows(clear, place) for clear in trigger.clear):
+            mark = run.parts[0][0], run.phase(place, trigger.place)
+            if mark in done:
+                continue
+            if mark not in inside:
+                inside = {mark: views.decoded(layer.data, run, mark[1])} | dict(list(inside.items())[:3])
+            view = inside[mark]
+            if any(view.shows(clear, place) for clear in trigger.clear):
                 done.add(mark)
                 self._view(layer, view, BASE64)
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import binascii
 import re
+import sys
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import NamedTuple
 
 from keyvault.audit.leaks.shapes import Shape, expression
@@ -30,16 +32,12 @@ _BIG = re.compile(rb"(?:\x00[\t\n\r\x20-\x7e]){12,}")
 
 
 class View(NamedTuple):
-    """Text from within. From each of `starts` on it came from the place in `sources`, so many bytes (`step`) for each byte.
-
-    `phase`: of base64, how many characters at the beginning belong to no four.
-    """
+    """Text from within. From each of `starts` on it came from the place in `sources`, so many bytes (`step`) for each byte."""
 
     data: bytes
     starts: tuple[int, ...]
     sources: tuple[int, ...]
     step: float
-    phase: int = 0
 
     def shows(self, shape: Shape, place: int) -> bool:
         """The shape is in the text that came from about there."""
@@ -57,13 +55,24 @@ class View(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A stretch of base64, perhaps over several lines: its solid parts."""
+    """A stretch of base64, perhaps over several lines: its solid parts, and how much is before each."""
 
     parts: tuple[tuple[int, int], ...]
+    before: tuple[int, ...]
 
     def holds(self, place: int) -> bool:
         """The place is in one of its parts."""
-        return any(start <= place < end for start, end in self.parts)
+        start, end = self._part(place)[1]
+        return start <= place < end
+
+    def phase(self, place: int, quarter: int) -> int:
+        """How many characters at the beginning belong to no four, when this place is the `quarter` of four."""
+        index, (start, _) = self._part(place)
+        return (self.before[index] + place - start - quarter) % 4
+
+    def _part(self, place: int) -> tuple[int, tuple[int, int]]:
+        index = max(0, bisect_right(self.parts, (place, sys.maxsize)) - 1)
+        return index, self.parts[index]
 
 
 def solid_runs(data: bytes) -> list[tuple[int, int]]:
@@ -83,28 +92,21 @@ def run_around(data: bytes, place: int) -> Run | None:
     while end - place < _LONGEST_RUN and (joint := _JOINT.match(data, end)):
         start, end = _solid(data, joint.end(), joint.end())
         parts.append((start, end))
-    return Run(tuple(parts))
+    lengths = (end - start for start, end in parts[:-1])
+    return Run(tuple(parts), tuple(accumulate(lengths, initial=0)))
 
 
-def decoded(data: bytes, run: Run, place: int, quarter: int) -> View:
-    """What the run says when this place is the first, second, third or fourth of four characters: `quarter`."""
+def decoded(data: bytes, run: Run, skip: int) -> View:
+    """What the run says from its character number `skip` on."""
     pieces = [data[start:end] for start, end in run.parts]
-    starts, length, index = [], 0, 0
-    for (start, end), piece in zip(run.parts, pieces, strict=True):
-        starts.append(length)
-        if start <= place < end:
-            index = length + place - start
-        length += len(piece)
-    skip = (index - quarter) % 4
     text = b"".join(pieces)[skip:].translate(_STANDARD)
     text = text[: len(text) - 1] if len(text) % 4 == 1 else text
     inner = binascii.a2b_base64(text + b"=" * (-len(text) % 4))
     return View(
         inner,
-        tuple(max(0, (start - skip) * 3 // 4) for start in starts),
+        tuple(max(0, (start - skip) * 3 // 4) for start in run.before),
         tuple(start + (skip if not n else 0) for n, (start, _) in enumerate(run.parts)),
         4 / 3,
-        skip,
     )
 
 
