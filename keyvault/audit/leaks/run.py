@@ -72,7 +72,7 @@ def leaks(
 
 
 def _searcher(plan: Plan) -> Searcher:
-    from keyvault.audit.leaks.searching import searcher  # type: ignore[import-not-found, unused-ignore]
+    from keyvault.audit.leaks.searching import searcher
 
     made: Searcher = searcher(plan)
     return made
