@@ -16,7 +16,7 @@ import keyvault
 ROOT = str(Path(keyvault.__file__).parent.parent)
 NOBODY = 65534
 linux = pytest.mark.skipif(sys.platform != "linux", reason="prctl and /proc are Linux")
-HARDEN = "from keyvault.unlock.harden import harden_process, restore_limits\nharden_process()\n"
+HARDEN = "from keyvault.core.harden import harden_process, restore_limits\nharden_process()\n"
 VICTIM = "import sys\nprint('ready', flush=True)\nsys.stdin.read()\n"
 OBSERVE = """
 import sys
@@ -39,7 +39,7 @@ def python() -> str:
     """An interpreter that the unprivileged user can run with keyvault on its path."""
     for candidate in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
         try:
-            probe = [candidate, "-c", "import ctypes, keyvault.unlock.harden"]
+            probe = [candidate, "-c", "import ctypes, keyvault.core.harden"]
             if subprocess.run(probe, env=environment(), capture_output=True, check=False, **unprivileged()).returncode == 0:
                 return candidate
         except OSError:
@@ -128,10 +128,10 @@ def test_a_child_started_after_restore_has_the_limits_from_before() -> None:
 
 
 def test_restoring_without_hardening_changes_nothing() -> None:
-    assert limits("from keyvault.unlock.harden import restore_limits\nrestore_limits()\n" + SHOW) == limits(SHOW)
+    assert limits("from keyvault.core.harden import restore_limits\nrestore_limits()\n" + SHOW) == limits(SHOW)
 
 
 def test_importing_it_loads_nothing_that_a_fast_start_avoids() -> None:
-    code = "import sys\nimport keyvault.unlock.harden\nprint({'ctypes', 'resource', 'subprocess'} & set(sys.modules))"
+    code = "import sys\nimport keyvault.core.harden\nprint({'ctypes', 'resource', 'subprocess'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
