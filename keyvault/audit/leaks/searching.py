@@ -62,8 +62,13 @@ class Search:
 
     def search(self, piece: Piece) -> list[Leak]:
         """All that lies there in clear, by place."""
+        data, hits = piece.data, None
+        if not data.startswith(views.GZIP):
+            hits = self.hits(data)
+            if not any(hits):
+                return []  # so it is with most files
         work = _Work(self, piece)
-        work.layer(_Layer(piece.data, PLAIN, 0, 0, 0, lambda offset: offset))
+        work.layer(_Layer(data, PLAIN, 0, 0, 0, lambda offset: offset), hits)
         return self._leaks(piece, _distinct(work.found)) if work.found else []
 
     def hits(self, data: bytes) -> tuple[Sequence[Hit], Sequence[Hit]]:
@@ -109,12 +114,12 @@ class _Work:
         self._bases = 0
         self.found: list[_Found] = []
 
-    def layer(self, layer: _Layer) -> None:
-        """Look through one text."""
+    def layer(self, layer: _Layer, hits: tuple[Sequence[Hit], Sequence[Hit]] | None = None) -> None:
+        """Look through one text; `hits`: where, if that is known."""
         packed = layer.packed < _PACKED and layer.depth < _DEEPEST
         if packed and layer.data.startswith(views.GZIP) and self._gzip(layer, 0):
             return  # what is packed says nothing but by chance
-        unknown, own = self._search.hits(layer.data)
+        unknown, own = hits or self._search.hits(layer.data)
         for number, start in own:
             if self._search.own_trigger(number).kind != rules.BASE64:
                 for found in self._search.own.at(layer.data, number, start):
