@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from small_searcher import Small, key
 
@@ -37,6 +37,7 @@ class InCharacters(Small):
         return found
 
 
+@example(parts=[key(0).encode(), b"." * 161, "ü€𝄞".encode(), *([key(0).encode()] * 4)], short_reads=1)
 @given(parts=st.lists(_PARTS, max_size=30), short_reads=st.integers(1, 400))
 def test_windows_find_what_one_look_finds(parts: list[bytes], short_reads: int) -> None:
     data = b"x" + b" ".join(parts)  # never the beginning of a compressed file

@@ -19,7 +19,8 @@ LARGEST_GZIP = 64 << 20
 _HEAD = 8 << 10
 _GZIP = b"\x1f\x8b\x08"
 _BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_BETWEEN_TOKENS = re.compile(rb"[^\w.+/=%\\-]")
+_BETWEEN_TOKENS = re.compile(rb"[^\w.+/=%\\\x80-\xbf-]")
+_INSIDE_CHARACTER = re.compile(rb"[\x80-\xbf]{0,3}")  # the bytes of UTF-8 after the first
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _OPEN |= getattr(os, "O_BINARY", 0)
 _HOLE = b"\0" * 64  # stands for a hole of a sparse file, so that what is on both sides does not become one word
@@ -107,7 +108,8 @@ def _next_start(data: bytes, wide: bool) -> int:
     cut = max(len(data) - OVERLAP, 1)
     newline = data.find(b"\n", cut)
     between = None if newline >= 0 or wide else _BETWEEN_TOKENS.search(data, cut)
-    start = newline + 1 if newline >= 0 else between.start() if between else cut
+    whole = cut if wide else _INSIDE_CHARACTER.match(data, cut).end()  # type: ignore[union-attr]  # it always matches
+    start = newline + 1 if newline >= 0 else between.start() if between else whole
     return start + start % 2 if wide else start
 
 
