@@ -202,8 +202,10 @@ def test_what_makes_no_sense_together_is_refused(home: VaultHome, words: tuple[s
 
 
 def test_a_path_or_baseline_that_is_not_there_is_said(home: VaultHome) -> None:
-    home.run("audit", "leaks", "nowhere", code=3)
-    home.run("audit", "leaks", "--baseline", "nowhere", code=3)
+    for words in (("nowhere",), ("--baseline", "nowhere")):
+        done = home.run("audit", "leaks", *words, code=3)
+        assert b"nowhere" in done.stderr
+        assert done.stdout == b""
 
 
 def test_fail_on_tells_own_keys_from_others(home: VaultHome, work: str) -> None:

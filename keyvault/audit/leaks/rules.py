@@ -6,7 +6,6 @@ their own are looked for behind a word like `token`.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -49,13 +48,12 @@ class Trigger(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """All that is sought by shape. `edition` changes whenever any of it does."""
+    """All that is sought by shape."""
 
     providers: tuple[Provider, ...]
     rules: tuple[Rule, ...]
     triggers: tuple[Trigger, ...]
     named: tuple[int, ...]
-    edition: str
 
 
 def compiled(providers: Iterable[Provider]) -> Rules:
@@ -88,14 +86,7 @@ def compiled(providers: Iterable[Provider]) -> Rules:
                 words += _words_missing(provider, pattern)
     triggers = (*_at_start(starts), *_inside(inside), *_behind_words(behind, tuple(dict.fromkeys(words))), _wide())
     wrapped = tuple(in_base64([*starts, *inside, _GZIP, *_wrapped_names(found)]))
-    text = "\n".join([*(f"{r.provider.id} {r.pattern}" for r in found), *(t.expression for t in (*triggers, *wrapped))])
-    return Rules(
-        everyone,
-        tuple(found),
-        (*triggers, *wrapped),
-        tuple(named),
-        hashlib.sha256(text.encode()).hexdigest()[:32],
-    )
+    return Rules(everyone, tuple(found), (*triggers, *wrapped), tuple(named))
 
 
 def is_public(provider: Provider, pattern: Pattern) -> bool:

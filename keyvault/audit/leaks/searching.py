@@ -12,7 +12,7 @@ from keyvault.audit.leaks.deciding import Decider, Unknown
 from keyvault.audit.leaks.engines import Engine, Hit, engine
 from keyvault.audit.leaks.own import Own, OwnKeys
 from keyvault.audit.leaks.pieces import Piece, Plan
-from keyvault.crypto.primitives import hmac_sha256, sha256
+from keyvault.crypto.primitives import hmac_sha256
 from keyvault.providers import catalogue
 
 _made: rules.Rules | None = None
@@ -253,12 +253,6 @@ def _distinct(found: list[_Found]) -> list[_Found]:
 def searcher(plan: Plan) -> Search:
     """One that seeks what the plan says. Raises InvalidInput for an engine that is not there, or a vendor file that is bad."""
     return Search(plan)
-
-
-def edition(plan: Plan) -> str:
-    """The same as long as the same is sought: other rules or other own keys have another one. It tells nothing of them."""
-    own = b"".join(sha256(key.ref.encode(), b"\0", key.value.reveal().encode("utf-8", "surrogatepass")) for key in plan.own)
-    return hmac_sha256(plan.fingerprint_key, _rules().edition.encode() + own).hex()
 
 
 def _rules() -> rules.Rules:

@@ -224,13 +224,6 @@ def test_a_plan_reaches_another_process_with_its_values() -> None:
     assert "long" not in repr(plan)
 
 
-def test_the_edition_changes_with_what_is_sought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    plans = [Plan(own("long enough"), KEY), Plan(own("long enougH"), KEY), Plan((), KEY), Plan((), b"other")]
-    assert len({searching.edition(plan) for plan in plans}) == len(plans)
-    assert searching.edition(plans[0]) == searching.edition(Plan(own("long enough"), KEY, "plain", "/elsewhere"))
-
-
 def test_a_vendor_of_ones_own_is_sought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     (tmp_path / "keyvault" / "providers").mkdir(parents=True)
