@@ -24,6 +24,7 @@ import httpcore
 
 from keyvault.core.version import __version__
 from keyvault.net.address import ascii_url
+from keyvault.net.network import Network
 from keyvault.net.proxies import THIS_MACHINE, Proxies, configured
 from keyvault.net.trust import system_trust
 
@@ -99,6 +100,7 @@ class Client:
         self._seconds = seconds
         self._trust = trust
         self._proxies = proxies
+        self._network = Network()
         self._turns = asyncio.Semaphore(_MOST_AT_ONCE)
 
     async def send(self, request: Request, attempts: int = ATTEMPTS) -> Answer | NoAnswer:
@@ -137,7 +139,9 @@ class Client:
 
     async def _ask(self, request: Request) -> Answer:
         url = ascii_url(request.url)
-        connection = httpcore.AsyncConnectionPool(ssl_context=self._trust, proxy=self._proxies.of(url))
+        connection = httpcore.AsyncConnectionPool(
+            ssl_context=self._trust, proxy=self._proxies.of(url), network_backend=self._network
+        )
         method, headers, content = request.method, _headers(request, url), _content(request)
         async with connection, connection.stream(method, url, headers=headers, content=content) as response:
             said = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reversed(response.headers)}
