@@ -20,14 +20,14 @@ class Repo:
         os.makedirs(self.folder, exist_ok=True)
         self.git("init", "-q", "-b", "main", *options)
 
-    def git(self, *words: str, data: str = "", **variables: str) -> str:
-        """What git prints. Fails where git fails."""
+    def git(self, *words: str, data: str = "", status: int = 0, **variables: str) -> str:
+        """What git prints. Fails where git does not end with `status`."""
         environment = {"PATH": os.environ["PATH"], "HOME": self.folder, **_WHO, **variables}
         command = ["git", "-c", "protocol.file.allow=always", *words]
         done = subprocess.run(
             command, cwd=self.folder, input=data, capture_output=True, text=True, env=environment, check=False
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == status, done.stderr
         return done.stdout.strip()
 
     def write(self, name: str, text: str | bytes) -> str:

@@ -28,7 +28,7 @@ def of_vault(vault: Vault, keys: Sequence[ApiKey], settings: Settings, now: int)
         *_recovery([slot.kind for slot in decode_all(vault.header)]),
         *_backup(usage.last_backup(settings.state, vault.header.vault_id), vault.root.seq, now),
         *_modes(_own_files(settings), "it holds what unlocks or guards the vault"),
-        *(found for key in keys for found in _modes(_places(key), "it holds this key in clear", key.ref)),
+        *(found for key in keys for found in _modes(_places(key), "it holds keys of yours in clear", key.ref)),
     ]
 
 

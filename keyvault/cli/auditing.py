@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from textwrap import fill
 
 from keyvault.audit.findings import Leak, Report, Skipped, Stale
-from keyvault.audit.report.wording import advice, in_order, level, where, whose
+from keyvault.audit.report.wording import advice, caveat, in_order, level, where, whose
 from keyvault.audit.stale import NEVER_USED, UNCHECKED, UNUSED
 from keyvault.cli import render
 from keyvault.core.settings import absolute
@@ -63,8 +63,10 @@ def _stale(stale: Sequence[Stale]) -> str:
         if reason in _ALIKE and len(alike) > _MOST_ALIKE:
             named = ", ".join(one.ref for one in alike[:3])
             shown.append((reason, f"{len(alike)} keys", f"{named} and {len(alike) - 3} more", _ALIKE[reason]))
-        else:
-            shown += [(reason, one.ref or "the vault", one.detail, one.then) for one in alike]
+            continue
+        for detail, then in dict.fromkeys((one.detail, one.then) for one in alike):  # one file can hold many keys
+            refs = [one.ref or "the vault" for one in alike if (one.detail, one.then) == (detail, then)]
+            shown.append((reason, refs[0] if len(refs) == 1 else f"{len(refs)} keys", detail, then))
     if not shown:
         return ""
     levels = {one.reason: level(one) for one in stale}
@@ -83,7 +85,8 @@ def _leaks(leaks: Sequence[Leak]) -> str:
         rows.append((level(leak), whose(leak), leak.form, *said, where(leak)))
     steps = "".join(f"\n{escape(one.about)}\n" + "".join(map(_step, one.steps)) for one in advice(leaks))
     headings = ("", "KEY", "FORM", *(("VENDOR SAYS",) if asked else ()), "WHERE")
-    return _columns(headings, rows) + "\nWhat to do:\n" + steps
+    known = f"\n{fill(caveat(leaks), _WIDTH)}\n" if caveat(leaks) else ""
+    return _columns(headings, rows) + "\nWhat to do:\n" + steps + known
 
 
 def _step(step: str) -> str:

@@ -17,9 +17,15 @@ SEARCHED_BEFORE = "unchanged since it was searched before"
 
 # Nobody wants to read the names of these; they are counted.
 _COUNTED = {
-    BINARY: "binary files and objects, which hold no text",
-    IGNORED: "files that git ignores; name them, or their folder, to have them searched",
-    SEARCHED_BEFORE: "objects that an earlier run searched without a finding",
+    BINARY: ("binary file or object, which holds no text", "binary files and objects, which hold no text"),
+    IGNORED: (
+        "file that git ignores; name it, or its folder, to have it searched",
+        "files that git ignores; name them, or their folder, to have them searched",
+    ),
+    SEARCHED_BEFORE: (
+        "object that an earlier run searched without a finding",
+        "objects that an earlier run searched without a finding",
+    ),
 }
 
 
@@ -48,7 +54,7 @@ class Notes:
         lines = []
         for why, count in self._counts.items():
             if why in _COUNTED:
-                lines.append(Skipped(self._place, f"{count:,} {_COUNTED[why]}"))
+                lines.append(Skipped(self._place, f"{count:,} {_COUNTED[why][count != 1]}"))
                 continue
             names = sorted(set(self._named[why]))
             lines += [Skipped(name, why) for name in names]

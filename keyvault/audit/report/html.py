@@ -13,7 +13,7 @@ from html import escape as html_escape
 from keyvault.audit.findings import HISTORY, HOME, OWN, STAGED, TREE, Leak, Report, Skipped, Stale
 from keyvault.audit.report.ages import picture
 from keyvault.audit.report.page import SCRIPT, STYLE
-from keyvault.audit.report.wording import ERROR, LEVELS, NOTE, WARNING, advice, in_order, level, where, whose
+from keyvault.audit.report.wording import ERROR, LEVELS, NOTE, WARNING, advice, caveat, in_order, level, where, whose
 from keyvault.core import clock
 from keyvault.core.text import escape
 from keyvault.core.version import __version__
@@ -143,6 +143,8 @@ def _advice(leaks: Sequence[Leak]) -> str:
     for one in advice(leaks):
         steps = "".join(f"<li>{_text(step)}</li>" for step in one.steps)
         parts.append(f"<h3>{_text(one.about)}</h3><ol>{steps}</ol>\n")
+    if known := caveat(leaks):
+        parts.append(f"<p>{_text(known)}</p>\n")
     return f'<section aria-labelledby="todo"><h2 id="todo">What to do about keys in clear</h2>\n{"".join(parts)}</section>\n'
 
 

@@ -16,8 +16,8 @@ ERROR, WARNING, NOTE = "error", "warning", "note"  # SARIF's words
 LEVELS = (ERROR, WARNING, NOTE)
 _MOST_FILES = 5
 _UN_LEAK = (
-    "rewriting git's history does not un-leak it: clones, forks, pull requests and caches keep what was pushed; "
-    "only a value that is dead is safe"
+    "Rewriting git's history does not un-leak a key: clones, forks, pull requests and caches keep what was pushed. "
+    "Only a value that is dead is safe."
 )
 
 
@@ -76,6 +76,11 @@ def advice(leaks: Sequence[Leak]) -> list[Advice]:
     return [Advice(_about(found), tuple(_steps(found))) for found in alike.values()]
 
 
+def caveat(leaks: Iterable[Leak]) -> str:
+    """What to know beside the advice: a sentence or two, or an empty string."""
+    return _UN_LEAK if any(leak.commit for leak in leaks) else ""
+
+
 def _about(found: Sequence[Leak]) -> str:
     first, values = found[0], len({leak.fingerprint for leak in found})
     return whose(first) if first.ref or values == 1 else f"{whose(first._replace(tail=''))}, {values} values"
@@ -100,8 +105,6 @@ def _steps(found: Sequence[Leak]) -> list[str]:
         named = ", ".join(word(path) for path in files[:_MOST_FILES])
         more = f" and {len(files) - _MOST_FILES} more" if len(files) > _MOST_FILES else ""
         steps.append(f"take it out of {named}{more}; where keyvault knows the file's form: keyvault import FILE --clean")
-    if any(one.commit for one in found):
-        steps.append(_UN_LEAK)
     return steps
 
 

@@ -12,7 +12,7 @@ from keyvault.audit.baseline import Baseline
 from keyvault.audit.findings import OWN, UNKNOWN, Leak, Report, Skipped
 from keyvault.cli import auditing, exits, progress, terminal
 from keyvault.cli.app import common
-from keyvault.cli.auditing import FORMATS, TABLE
+from keyvault.cli.auditing import FORMATS, JSON, TABLE
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core import clock
@@ -48,6 +48,7 @@ _FOR_LEAKS = ("history", "staged", "verify", "baseline", "write_baseline", "unkn
     f"If not said: {','.join(stale.BAD_REASONS)},any.",
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), default=TABLE, help="table if not said.")
+@click.option("--json", "form", flag_value=JSON, help="The same as --format json.")
 @click.option("--output", "-o", type=GIVEN, metavar="FILE", help="Write the report there, readable by you alone.")
 @common
 @click.pass_obj
