@@ -3,9 +3,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from internet import Internet
 
 settings.register_profile("suite", deadline=None)  # on a shared machine, a slow example says nothing
 settings.load_profile("suite")
@@ -47,3 +50,11 @@ class Programs:
 @pytest.fixture(scope="session")
 def programs() -> Programs:
     return Programs()
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Iterator[Internet]:
+    """An internet of our own, in which nobody answers yet."""
+    made = Internet(tmp_path)
+    yield made
+    made.close()

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -280,13 +279,6 @@ def test_on_a_terminal_noting_is_offered_and_no_is_no(home: VaultHome, work: str
     at.answer("as leaked, so that keyvault rotate --leaked takes them? [y/N]", "y")
     assert "noted as leaked: aws/default, openai/default" in at.end(7)
     assert json.loads(home.run("show", "openai", "--json").stdout)["leaked"] is not None
-
-
-@pytest.fixture
-def net(tmp_path: Path) -> Iterator[Internet]:
-    made = Internet(tmp_path)
-    yield made
-    made.close()
 
 
 def test_verify_asks_each_keys_own_vendor_once_and_nobody_without_it(home: VaultHome, work: str, net: Internet) -> None:

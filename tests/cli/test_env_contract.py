@@ -19,13 +19,6 @@ KV = " ".join(COMMAND)
 TODAY = rfc3339(now() - now() % 86_400)
 
 
-@pytest.fixture
-def home(tmp_path: os.PathLike[str]) -> VaultHome:
-    made = VaultHome(str(tmp_path))
-    made.create().store.close()
-    return made
-
-
 def put(home: VaultHome, *keys: tuple[str, str, str]) -> None:
     vault = home.open()
     for ref, variable, value in keys:

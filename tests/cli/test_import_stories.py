@@ -21,13 +21,6 @@ A, B, C = "sk-aaaaaaaaaa1111111111", "gsk_bbbbbbbbbb2222222222", "mmmmmmmmmmmm33
 AWS_ID, AWS_SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 
-@pytest.fixture
-def home(tmp_path: os.PathLike[str]) -> VaultHome:
-    made = VaultHome(str(tmp_path))
-    made.create().store.close()
-    return made
-
-
 def put(home: VaultHome, name: str, text: str, mode: int = 0o600) -> str:
     path = os.path.join(home.folder, *name.split("/"))
     os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,6 @@ OLD = "sk-or-v1-" + "0123456789abcdef" * 4
 
 
 @pytest.fixture
-def net(tmp_path: Path) -> Iterator[Internet]:
-    made = Internet(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def vendor(net: Internet) -> OpenRouter:
     made = OpenRouter(net, ADMIN)
     made.add(OLD, "production", limit=25, limit_reset="monthly")
@@ -35,13 +27,10 @@ def vendor(net: Internet) -> OpenRouter:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> VaultHome:
-    made = VaultHome(str(tmp_path / "home"))
-    os.mkdir(made.folder)
-    made.create()
-    made.run("add", "openrouter", "--stdin", stdin=OLD.encode())
-    made.run("add", "openrouter/management", "--env", "OPENROUTER_MANAGEMENT_KEY", "--no-auto", "--stdin", stdin=ADMIN.encode())
-    return made
+def home(home: VaultHome) -> VaultHome:
+    home.run("add", "openrouter", "--stdin", stdin=OLD.encode())
+    home.run("add", "openrouter/management", "--env", "OPENROUTER_MANAGEMENT_KEY", "--no-auto", "--stdin", stdin=ADMIN.encode())
+    return home
 
 
 def value(home: VaultHome, ref: str = "openrouter") -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from internet import Internet
@@ -30,21 +28,6 @@ TESTED = {
     "github",
     "huggingface",
 }
-
-
-@pytest.fixture
-def net(tmp_path: Path) -> Iterator[Internet]:
-    made = Internet(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> VaultHome:
-    made = VaultHome(str(tmp_path / "home"))
-    os.mkdir(made.folder)
-    made.create()
-    return made
 
 
 def value(home: VaultHome, ref: str, *words: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,6 @@ from vaults import COMMAND, VaultHome, add_key
 from vendor_keys import LATE, OpenRouter
 
 ADMIN = "sk-or-v1-" + "a" * 64
-
-
-@pytest.fixture
-def net(tmp_path: Path) -> Iterator[Internet]:
-    made = Internet(tmp_path)
-    yield made
-    made.close()
 
 
 @pytest.fixture

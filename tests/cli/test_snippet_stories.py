@@ -18,11 +18,9 @@ VALUE = "sk-or-v1-" + "0123456789abcdef" * 4
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> VaultHome:
-    made = VaultHome(str(tmp_path))
-    made.create().store.close()
-    made.run("add", "openrouter/work", "--stdin", stdin=VALUE.encode())
-    return made
+def home(home: VaultHome) -> VaultHome:
+    home.run("add", "openrouter/work", "--stdin", stdin=VALUE.encode())
+    return home
 
 
 def test_a_text_for_every_language_and_never_the_key(home: VaultHome) -> None:

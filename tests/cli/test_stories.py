@@ -18,13 +18,6 @@ from keyvault.vault import changes
 ANTHROPIC = "sk-ant-api03-" + "Zq3_" * 23 + "xAA"
 
 
-@pytest.fixture
-def home(tmp_path: os.PathLike[str]) -> VaultHome:
-    made = VaultHome(str(tmp_path))
-    made.create().store.close()
-    return made
-
-
 def listed(home: VaultHome, *words: str) -> list[dict[str, Any]]:
     keys: list[dict[str, Any]] = json.loads(home.run("list", "--json", *words).stdout)["keys"]
     return keys

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,21 +23,6 @@ GROQ = "gsk_" + "g" * 52
 def accepts(key: str, good: Reply) -> Answerer:
     """A vendor that knows one key."""
     return lambda asked: good if asked.headers.get("authorization") == f"Bearer {key}" else as_json(401, {"error": "no"})
-
-
-@pytest.fixture
-def net(tmp_path: Path) -> Iterator[Internet]:
-    made = Internet(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> VaultHome:
-    made = VaultHome(str(tmp_path / "home"))
-    os.mkdir(made.folder)
-    made.create()
-    return made
 
 
 @pytest.fixture

@@ -171,13 +171,6 @@ def test_a_base_url_that_no_key_may_go_to_is_in_no_text(lang: str, base: str) ->
             snippet(use_of(provider, base), lang)
 
 
-@pytest.fixture
-def net(tmp_path: Path) -> Iterator[Internet]:
-    made = Internet(tmp_path)
-    yield made
-    made.close()
-
-
 KEY = "sk-or-v1-0123456789abcdef+/=%"
 
 
