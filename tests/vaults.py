@@ -45,7 +45,8 @@ class VaultHome:
     @property
     def environment(self) -> dict[str, str]:
         """What the command needs: nothing of the caller's but PATH, locale and HOME."""
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
+        passed = ("PATH", "LANG", "LC_ALL", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+        kept = {name: os.environ[name] for name in passed if name in os.environ}
         return kept | {
             "HOME": self.folder,
             "KEYVAULT_HOME": self.home,
