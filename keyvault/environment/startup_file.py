@@ -70,7 +70,7 @@ def find(data: bytes) -> Block | None:
     body = data[begin.end() + 1 : end.start()].replace(b"\r\n", b"\n")
     start = begin.start()
     if begin["joined"]:  # the line end before the block is ours too
-        start -= 2 if data[:start].endswith(b"\r\n") else 1
+        start -= 2 if begin[0].endswith(b"\r") else 1
     return Block(start, end.end(), _sum(body) == begin["sum"])
 
 

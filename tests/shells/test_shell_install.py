@@ -25,7 +25,16 @@ FILES = {
     "nu": ".config/nushell/autoload/keyvault.nu",
     "r": ".Rprofile",
 }
-ODD = [b"", b"alias a=b\n", b"no end", b"crlf\r\nlines\r\n", b"crlf\r\nno end", b"\xff\xfe not UTF-8\n\n\n", b"\n"]
+ODD = [
+    b"",
+    b"alias a=b\n",
+    b"no end",
+    b"crlf\r\nlines\r\n",
+    b"crlf\r\nno end",
+    b"one\ncr at the end\r",
+    b"\xff\xfe not UTF-8\n\n\n",
+    b"\n",
+]
 
 
 @pytest.fixture
