@@ -66,7 +66,7 @@ def _run(session: Session, request: Request, form: Format, *, piped: bool) -> in
     if request.unset:
         rendered = form.render_unset(variables_of(vault, selection))
         return _print(rendered, form)
-    resolved = resolve(vault, selection)
+    resolved = resolve(vault, selection, session.approve)
     for warning in (*resolved.warnings, *resolved.missing):
         terminal.warn(warning)
     session.remind(vault, resolved.keys)
