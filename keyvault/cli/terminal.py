@@ -57,7 +57,7 @@ def is_terminal(fd: int) -> bool:
 
 def can_ask() -> bool:
     """Whether there is a terminal to ask on, whatever stdin and stdout are."""
-    if os.name != "posix":
+    if sys.platform == "win32":
         return sys.stdin is not None and sys.stdin.isatty()
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
@@ -107,7 +107,7 @@ def ask_hidden(prompt: str) -> str:
 def ask(prompt: str) -> str:
     """A line typed with echo. Raises Interrupted, also where the terminal is gone."""
     try:
-        if os.name != "posix":
+        if sys.platform == "win32":
             sys.stderr.write(escape(prompt))
             sys.stderr.flush()
             return sys.stdin.readline().rstrip("\r\n")
