@@ -55,6 +55,22 @@ def is_terminal(fd: int) -> bool:
         return False
 
 
+def columns() -> int:
+    """How many columns standard output shows; 0 where it is no terminal, or one that does not say."""
+    try:
+        return os.get_terminal_size(1).columns if is_terminal(1) else 0
+    except OSError:
+        return 0
+
+
+def shows_colour(fd: int) -> bool:
+    """A standard stream is a terminal that shows colour, and the person has not said no (https://no-color.org)."""
+    from keyvault.core.settings import variable
+
+    wanted = not variable("NO_COLOR") and variable("TERM") not in (None, "", "dumb")
+    return wanted and sys.platform != "win32" and is_terminal(fd)
+
+
 def can_ask() -> bool:
     """Whether there is a terminal to ask on, whatever stdin and stdout are."""
     if sys.platform == "win32":

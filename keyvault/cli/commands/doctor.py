@@ -8,8 +8,9 @@ import sys
 
 import click
 
-from keyvault.cli import exits, render
+from keyvault.cli import exits, render, terminal
 from keyvault.cli.app import common
+from keyvault.cli.columns import painted
 from keyvault.cli.session import Session
 from keyvault.core.errors import Forked, KeyvaultError, Replaced, RolledBack
 from keyvault.core.text import escape
@@ -47,7 +48,8 @@ def command(session: Session) -> int:
     if header and _can_unlock(session, header):
         rows += _about_line(session)
     rows += _about_keyring(header)
-    render.out("".join(f"{kind.ljust(8)} {text}\n" for kind, text in rows))
+    paint = painted if terminal.shows_colour(1) else str
+    render.out("".join(f"{paint(kind)}{' ' * (8 - len(kind))} {text}\n" for kind, text in rows))
     return exits.FAILED if any(kind == BAD for kind, _ in rows) else exits.DONE
 
 

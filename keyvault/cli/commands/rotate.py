@@ -105,10 +105,9 @@ def _rotate(
     ]
     if said["dry_run"] or said["due"]:
         _show(planned, said["as_json"] and said["dry_run"])
-    if said["dry_run"]:
-        return exits.DONE
     if not planned:
         terminal.tip("nothing is under way" if said["resume"] else "no key is due")
+    if said["dry_run"] or not planned:
         return exits.DONE
     several = said["due"] or said["resume"]
     ready = (
