@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from keyvault.cli import terminal
+from keyvault.cli import progress, terminal
 from keyvault.cli.session import Session
 from keyvault.core.errors import InvalidInput, Unreachable
 from keyvault.core.text import escape
@@ -16,8 +16,10 @@ _TRIES = 3
 
 def choose(session: Session) -> tuple[str, str | None]:
     """The kind of slot, and for a key file its path. Raises InvalidInput, Interrupted."""
+    terminal.say(f"A new vault for your API keys, in {escape(session.settings.home)}")
     try:
-        os_keyring.probe()
+        with progress.waiting("looking for a keyring"):
+            os_keyring.probe()
         absent = ""
     except Unreachable as exc:
         absent = exc.message
@@ -26,9 +28,7 @@ def choose(session: Session) -> tuple[str, str | None]:
         PASSPHRASE: "you type it",
         KEY_FILE: "a file; for servers and scheduled jobs, where nobody types",
     }
-    terminal.say(
-        f"A new vault for your API keys, in {escape(session.settings.home)}\n\nHow shall it open? More ways can follow.\n"
-    )
+    terminal.say("\nHow shall it open? More ways can follow.\n")
     for kind, what in kinds.items():
         terminal.say(f"  {kind.ljust(12)}{escape(what)}")
     offered = [kind for kind in kinds if kind != KEYRING or not absent]

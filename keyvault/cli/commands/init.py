@@ -6,7 +6,7 @@ import os
 
 import click
 
-from keyvault.cli import guided, new_slots, recovery, terminal
+from keyvault.cli import guided, new_slots, progress, recovery, terminal
 from keyvault.cli.app import common
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
@@ -85,7 +85,8 @@ def _decided(session: Session, key_file: str | None) -> str:
 
 def _best(session: Session) -> str:
     try:
-        os_keyring.probe()
+        with progress.waiting("looking for a keyring"):
+            os_keyring.probe()
     except Unreachable as exc:
         terminal.tip(f"no OS keyring: {exc.message}")
         return PASSPHRASE
