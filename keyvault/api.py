@@ -1,19 +1,19 @@
 """keyvault for Python programs: `keyvault.load_env()` and `keyvault.get("openai/work")`.
 
 Nothing is read at import, and nobody is asked anything: a locked vault is an error, unless `ask` says how to ask for hidden
-text, as `getpass.getpass` does. The process is left as it is: the command line forbids core files and debuggers while it
-holds values, which a library must not do to its program.
+text, as `getpass.getpass` does; it is asked too before a key that is marked `confirm` is used. The process is left as it is:
+the command line forbids core files and debuggers while it holds values, which a library must not do to its program.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from keyvault.core import clock, settings
-from keyvault.core.errors import InvalidInput, KeyvaultError, NotFound
+from keyvault.core.errors import InvalidInput, KeyvaultError, Locked, NotFound
 from keyvault.core.refs import parse_ref
-from keyvault.environment.resolve import resolve
+from keyvault.environment.resolve import Approve, open_key, resolve
 from keyvault.environment.selection import select
 from keyvault.unlock.opening import open_vault as _open
 from keyvault.unlock.opening import usage_of
@@ -37,7 +37,7 @@ def load_env(*refs: str, profile: str | None = None, override: bool = False, ask
     """
     vault = open_vault(ask=ask)
     try:
-        resolved = resolve(vault, select(settings.load(), refs, profile))
+        resolved = resolve(vault, select(settings.load(), refs, profile), _approve(ask))
         for text in resolved.warnings:
             warnings.warn(f"keyvault: {text}", stacklevel=2)
         if resolved.missing:
@@ -56,7 +56,7 @@ def get(ref: str, field: str = VALUE_FIELD, *, ask: Ask | None = None) -> str:
     """The value of one key, or of one of its fields. Raises KeyvaultError, such as NotFound and Locked."""
     vault = open_vault(ask=ask)
     try:
-        key, values = vault.open_key(str(parse_ref(ref)))
+        key, values = open_key(vault, str(parse_ref(ref)), _approve(ask))
         if field not in values:
             raise NotFound(f"{key.ref} has no field of that name", f"keyvault show {key.ref}")
         usage_of(settings.load(), vault).note([key.id], USED, clock.now())
@@ -73,6 +73,19 @@ def open_vault(*, ask: Ask | None = None) -> Vault:
         _tell(notice)
     vault.notices.clear()
     return vault
+
+
+def _approve(ask: Ask | None) -> Approve:
+    def approve(keys: Sequence[ApiKey]) -> None:
+        for key in keys:
+            if ask is None:
+                raise Locked(
+                    f"{key.ref} asks before each use, and there is nobody to ask", "give `ask`, such as getpass.getpass"
+                )
+            if ask(f"use {key.ref}? [y/N] ").strip().lower() not in ("y", "yes"):
+                raise KeyvaultError(f"the use of {key.ref} was refused", "answer y to use it")
+
+    return approve
 
 
 def _tell(text: str) -> None:

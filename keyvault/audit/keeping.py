@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterable, Sequence
 
 from keyvault.audit.findings import ADVICE, Stale
@@ -12,7 +13,6 @@ from keyvault.core import clock
 from keyvault.core.clock import DAY
 from keyvault.core.settings import Settings
 from keyvault.core.text import escape
-from keyvault.store.files import POSIX
 from keyvault.vault import usage
 from keyvault.vault.keys import ApiKey
 from keyvault.vault.slots import RECOVERY, decode_all
@@ -72,7 +72,7 @@ def _modes(paths: Iterable[str], what: str, ref: str = "") -> list[Stale]:
 
 def _loose(path: str) -> int | None:
     """The mode of a file that gives others any right; None where it does not, or cannot be looked at."""
-    if not POSIX:
+    if sys.platform == "win32":
         return None
     try:
         mode = os.stat(path).st_mode

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from importlib import import_module
@@ -140,6 +141,11 @@ def _tell_shell(words: list[str], code: int) -> None:
 
 def _run(words: list[str], session: Session) -> int:
     _refuse_keys(words)
+    if not words and not os.path.lexists(session.settings.vault_path):
+        from keyvault.cli import first_steps
+
+        render.out(first_steps.text())
+        return exits.DONE
     try:
         result = app.main(words or ["--help"], prog_name="keyvault", standalone_mode=False, obj=session)
     except click.UsageError as exc:

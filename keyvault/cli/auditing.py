@@ -24,10 +24,13 @@ _ALIKE = {
 }
 
 
-def text_of(report: Report, form: str, *, stale: bool, leaks: bool, lasting: bool) -> str:
-    """The report in a format; `stale` and `leaks`: what was asked for. `lasting`: see sarif.as_dict."""
+def text_of(report: Report, form: str, *, stale: bool, leaks: bool, lasting: bool, whole: bool) -> str:
+    """The report in a format; `stale` and `leaks`: what was asked for.
+
+    `lasting`: see sarif.as_dict. `whole`: see render.table_text.
+    """
     if form == TABLE:
-        return as_table(report)
+        return as_table(report, whole=whole)
     if form == HTML:
         from keyvault.audit.report import html
 
@@ -50,13 +53,13 @@ def put(text: str, path: str | None) -> None:
         render.out(text)
 
 
-def as_table(report: Report) -> str:
+def as_table(report: Report, *, whole: bool) -> str:
     """Tables for people, what to do after each, and what was left out; empty where there is nothing to say."""
-    parts = [_stale(report.stale), _leaks(report.leaks), _skipped(report.skipped)]
+    parts = [_stale(report.stale, whole), _leaks(report.leaks, whole), _skipped(report.skipped)]
     return "\n".join(part for part in parts if part)
 
 
-def _stale(stale: Sequence[Stale]) -> str:
+def _stale(stale: Sequence[Stale], whole: bool) -> str:
     shown: list[tuple[str, str, str, str]] = []
     for reason in dict.fromkeys(one.reason for one in stale):
         alike = [one for one in stale if one.reason == reason]
@@ -72,10 +75,10 @@ def _stale(stale: Sequence[Stale]) -> str:
     levels = {one.reason: level(one) for one in stale}
     rows = [(levels[reason], reason.replace("_", " "), key, detail) for reason, key, detail, _ in shown]
     todo = dict.fromkeys(f"  {escape(key)}: {escape(then)}\n" for _, key, _, then in shown)
-    return _columns(("", "WHAT", "KEY", "DETAIL"), rows) + "\nWhat to do:\n" + "".join(todo)
+    return _columns(("", "WHAT", "KEY", "DETAIL"), rows, whole) + "\nWhat to do:\n" + "".join(todo)
 
 
-def _leaks(leaks: Sequence[Leak]) -> str:
+def _leaks(leaks: Sequence[Leak], whole: bool) -> str:
     if not leaks:
         return ""
     asked = any(leak.verdict for leak in leaks)
@@ -86,7 +89,7 @@ def _leaks(leaks: Sequence[Leak]) -> str:
     steps = "".join(f"\n{escape(one.about)}\n" + "".join(map(_step, one.steps)) for one in advice(leaks))
     headings = ("", "KEY", "FORM", *(("VENDOR SAYS",) if asked else ()), "WHERE")
     known = f"\n{fill(caveat(leaks), _WIDTH)}\n" if caveat(leaks) else ""
-    return _columns(headings, rows) + "\nWhat to do:\n" + steps + known
+    return _columns(headings, rows, whole) + "\nWhat to do:\n" + steps + known
 
 
 def _step(step: str) -> str:
@@ -106,5 +109,5 @@ def _skipped(skipped: Sequence[Skipped]) -> str:
     return "Not looked at:\n" + "".join(lines)
 
 
-def _columns(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return render.table_text(headings, [[escape(cell) for cell in row] for row in rows])
+def _columns(headings: Sequence[str], rows: Sequence[Sequence[str]], whole: bool) -> str:
+    return render.table_text(headings, [[escape(cell) for cell in row] for row in rows], whole=whole)

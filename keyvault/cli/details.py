@@ -50,6 +50,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--vendor-id", metavar="TEXT", help="The vendor's id of the key."),
         click.option("--scopes", metavar="TEXT", help="What the key may do, in your words."),
         click.option("--auto/--no-auto", default=None, help="Whether `env` and `run` give it out when no key is named."),
+        click.option("--confirm/--no-confirm", default=None, help="Whether a person is asked before each use of its value."),
     )
     for option in reversed(given):
         command = option(command)
@@ -126,8 +127,9 @@ def read_details(said: dict[str, Any], tags: dict[str, str], created: int, at: i
     for name in _TEXTS:
         if said[name] is not None:
             details[name] = said[name]  # type: ignore[literal-required]
-    if said["auto"] is not None:
-        details["auto"] = said["auto"]
+    for name in ("auto", "confirm"):
+        if said[name] is not None:
+            details[name] = said[name]  # type: ignore[literal-required]
     return details
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from keyvault.cli import render, terminal
 from keyvault.cli.session import Session
 from keyvault.core.text import escape
-from keyvault.environment.resolve import Choice, choose
-from keyvault.environment.selection import NAMED, PROJECT, select
+from keyvault.environment.resolve import Choice, choose, only_when_named
+from keyvault.environment.selection import DEFAULT, NAMED, PROJECT, select
 from keyvault.vault.keys import VALUE_FIELD
 
 
@@ -21,6 +21,10 @@ def explain(session: Session, refs: tuple[str, ...], profile: str | None) -> Non
         source = "named" if selection.source == NAMED else "default"
     if chosen.choices:
         render.table(("VARIABLE", "KEY", "FIELD", "VERSION", "SOURCE"), [_row(choice, source) for choice in chosen.choices])
+    if selection.source == DEFAULT:
+        for key in vault.all_keys():
+            if why := only_when_named(key):
+                terminal.tip(f"{key.ref} is given out {why}")
     for warning in (*chosen.warnings, *chosen.missing):
         terminal.warn(warning)
 

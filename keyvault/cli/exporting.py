@@ -66,7 +66,7 @@ def _run(session: Session, request: Request, form: Format, *, piped: bool) -> in
     if request.unset:
         rendered = form.render_unset(variables_of(vault, selection))
         return _print(rendered, form)
-    resolved = resolve(vault, selection)
+    resolved = resolve(vault, selection, session.approve)
     for warning in (*resolved.warnings, *resolved.missing):
         terminal.warn(warning)
     session.remind(vault, resolved.keys)
@@ -143,11 +143,9 @@ def _show_masked(resolved: Resolved, form: Format) -> None:
     else:
         terminal.tip("no keys to export; keyvault list shows what there is")
         return
-    calls = {
-        "fish": "keyvault env | source",
-        "powershell": "keyvault env | Out-String | Invoke-Expression",
-        "csh": "eval `keyvault env`",
-        "nu": "keyvault env --format json | from json | load-env",
-    }
-    call = calls.get(form.name, 'eval "$(keyvault env)"') if form.is_shell else "keyvault env -o FILE"
+    call = "keyvault env -o FILE"
+    if form.is_shell:
+        from keyvault.environment.shell import loading
+
+        call = loading(form.name)
     terminal.tip(f"values are masked; to set them: {call}")

@@ -49,6 +49,6 @@ def _wanted(session: Session) -> tuple[list[tuple[str, str]], list[str]]:
     from keyvault.vault.usage import USED
 
     vault = session.open()
-    resolved = resolve(vault, selection)
+    resolved = resolve(vault, selection, None)
     session.usage(vault).note((key.id for key in resolved.keys), USED, clock.now())
     return resolved.variables, [*resolved.warnings, *resolved.missing]

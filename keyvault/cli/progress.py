@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -48,6 +49,36 @@ def of_bytes(*, plain: bool) -> Iterator[Callable[[Progress], None]]:
     finally:
         sys.stderr.write("\r\x1b[K")
         sys.stderr.flush()
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """From the first second on, a line on stderr that counts the seconds of work whose end is not known; gone when it ends.
+
+    Nothing else may be said within.
+    """
+    if not terminal.is_terminal(2):
+        yield
+        return
+    ended = threading.Event()
+
+    def count() -> None:
+        seconds = 0
+        while not ended.wait(1):
+            seconds += 1
+            sys.stderr.write(f"\r\x1b[K{what}: {seconds} s")
+            sys.stderr.flush()
+        if seconds:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    counter = threading.Thread(target=count, daemon=True)
+    counter.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        counter.join()
 
 
 def _line(now: Progress) -> str:

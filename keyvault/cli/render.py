@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from keyvault.cli import terminal
 from keyvault.core.errors import StoreFailed
 from keyvault.core.text import is_unsafe
 
@@ -48,21 +49,22 @@ def json_text(value: Any) -> str:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as their content; the last one is not padded."""
+    """Columns; on a terminal shortened to its width, anywhere else whole."""
     out(table_text(headings, rows))
 
 
-def table_text(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """What `table` prints."""
-    widths = [max(len(row[n]) for row in [headings, *rows]) for n in range(len(headings) - 1)]
-    lines = [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
-        for row in [headings, *rows]
-    ]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+def table_text(headings: Sequence[str], rows: Sequence[Sequence[str]], *, whole: bool = False) -> str:
+    """What `table` prints; `whole`: as if to a pipe."""
+    from keyvault.cli import columns
+
+    if whole:
+        return columns.table(headings, rows)
+    return columns.table(headings, rows, fit=terminal.columns(), colour=terminal.shows_colour(1))
 
 
 def pairs(rows: Sequence[tuple[str, str]]) -> None:
     """A name and a text a line."""
-    width = max(len(name) for name, _ in rows)
-    out("".join(f"{name.ljust(width)}  {text}\n" for name, text in rows))
+    from keyvault.cli.columns import width
+
+    longest = max(width(name) for name, _ in rows)
+    out("".join(f"{name}{' ' * (longest - width(name))}  {text}\n" for name, text in rows))

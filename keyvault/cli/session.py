@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from keyvault.cli import terminal
 from keyvault.core import clock, settings
-from keyvault.core.errors import InvalidInput, KeyvaultError
+from keyvault.core.errors import InvalidInput, KeyvaultError, Locked
 from keyvault.core.settings import Settings
 from keyvault.unlock.opening import open_vault, usage_of
 from keyvault.unlock.unlocker import People, Unlocker
@@ -15,7 +15,7 @@ from keyvault.vault.usage import Usage
 from keyvault.vault.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from keyvault.vault.keys import ApiKey
 
@@ -30,6 +30,7 @@ class Session:
         self.new_files: list[str] = []  # key files and recovery codes of slots that are not in the vault yet
         self.new_items: list[tuple[str, str]] = []  # their items in the OS keyring: vault and slot
         self._settings: Settings | None = None
+        self._approved: set[str] = set()
 
     @property
     def settings(self) -> Settings:
@@ -76,6 +77,17 @@ class Session:
         if due and usage.first_today(self.settings.state, vault.header.vault_id, now):
             more = f" and {len(due) - 3} more" if len(due) > 3 else ""
             terminal.tip(f"to be replaced: {', '.join(due[:3])}{more}; keyvault rotate --due")
+
+    def approve(self, keys: Sequence[ApiKey]) -> None:
+        """Ask about each key that is marked `confirm`, once in a run. Raises Locked, and KeyvaultError where it is refused."""
+        for key in keys:
+            if not key.confirm or key.id in self._approved:
+                continue
+            if not self.someone_there:
+                raise Locked(f"{key.ref} asks before each use, and there is no terminal to ask on", "run it on a terminal")
+            if not terminal.confirm(f"use {key.ref}?"):
+                raise KeyvaultError(f"the use of {key.ref} was refused, so nothing was done", f"answer y to use {key.ref}")
+            self._approved.add(key.id)
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Go on only if the person agrees, or said `--yes`. Raises KeyvaultError."""

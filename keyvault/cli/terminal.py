@@ -55,9 +55,25 @@ def is_terminal(fd: int) -> bool:
         return False
 
 
+def columns() -> int:
+    """How many columns standard output shows; 0 where it is no terminal, or one that does not say."""
+    try:
+        return os.get_terminal_size(1).columns if is_terminal(1) else 0
+    except OSError:
+        return 0
+
+
+def shows_colour(fd: int) -> bool:
+    """A standard stream is a terminal that shows colour, and the person has not said no (https://no-color.org)."""
+    from keyvault.core.settings import variable
+
+    wanted = not variable("NO_COLOR") and variable("TERM") not in (None, "", "dumb")
+    return wanted and sys.platform != "win32" and is_terminal(fd)
+
+
 def can_ask() -> bool:
     """Whether there is a terminal to ask on, whatever stdin and stdout are."""
-    if os.name != "posix":
+    if sys.platform == "win32":
         return sys.stdin is not None and sys.stdin.isatty()
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
@@ -107,7 +123,7 @@ def ask_hidden(prompt: str) -> str:
 def ask(prompt: str) -> str:
     """A line typed with echo. Raises Interrupted, also where the terminal is gone."""
     try:
-        if os.name != "posix":
+        if sys.platform == "win32":
             sys.stderr.write(escape(prompt))
             sys.stderr.flush()
             return sys.stdin.readline().rstrip("\r\n")

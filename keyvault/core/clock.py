@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 
 from keyvault.core.errors import InvalidInput
@@ -24,10 +25,12 @@ def uptime() -> tuple[str, int]:
 
     ("", 0) where the system does not tell.
     """
+    if sys.platform != "linux":
+        return "", 0
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return file.read(64).strip(), int(time.clock_gettime(time.CLOCK_BOOTTIME))
-    except (OSError, AttributeError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError):
         return "", 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from keyvault.discover.judging import is_secret
 from keyvault.discover.plan import Planned, holds
 from keyvault.discover.sources.base import CannotEdit, Gone, Source
 from keyvault.discover.text_file import TextFile
-from keyvault.store.files import POSIX, failure, replace_own
+from keyvault.store.files import failure, replace_own
 from keyvault.vault.originals import Original, Originals, digest
 from keyvault.vault.vault import Vault
 
@@ -99,7 +100,7 @@ def _mode_of_own(path: str) -> int:
         raise UnsafeFile(f"{escape(path)} is a link, or not a plain file", "name the real file")
     if info.st_nlink > 1:
         raise UnsafeFile(f"{escape(path)} has other names that would keep the value (hard links)", "edit it by hand")
-    if POSIX and info.st_uid != os.geteuid():
+    if sys.platform != "win32" and info.st_uid != os.geteuid():
         raise UnsafeFile(f"{escape(path)} belongs to another user", "run keyvault as the user who owns it")
     return stat.S_IMODE(info.st_mode)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from keyvault.core import settings
 from keyvault.core.errors import KeyvaultError
 from keyvault.core.text import mask
-from keyvault.environment.resolve import Choice, choose, chosen_by_default
+from keyvault.environment.resolve import Choice, choose, chosen_by_default, only_when_named
 from keyvault.environment.selection import Selection
 from keyvault.providers.identify import owner_of
 from keyvault.store.files import read_named
@@ -68,8 +68,8 @@ def _why_not(key: ApiKey, live: list[ApiKey], variable: str, selection: Selectio
     if selection.entries is not None:
         named = any(entry.variable == variable and entry.ref == key.ref for entry in selection.entries)
         return "it has not the field that the project names" if named else "the project does not name it"
-    if not key.auto:
-        return "it is given out only when named"
+    if why := only_when_named(key):
+        return f"it is given out {why}"
     if key not in chosen_by_default(live):
         return "its vendor has a default key"
     return "several keys want the variable"

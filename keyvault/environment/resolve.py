@@ -1,7 +1,7 @@
 """Which variables a shell or a child gets, and from which key."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from keyvault.core.errors import InvalidInput
 from keyvault.core.refs import check_variable, parse_ref
@@ -12,6 +12,9 @@ from keyvault.vault.vault import Vault
 
 if TYPE_CHECKING:
     from keyvault.environment.project import Entry
+
+T = TypeVar("T")
+Approve = Callable[[Sequence[ApiKey]], None]  # returns if each key may be used; raises Locked, KeyvaultError
 
 
 class Choice(NamedTuple):
@@ -39,18 +42,55 @@ class Resolved(NamedTuple):
     missing: list[str]
 
 
-def resolve(vault: Vault, selection: Selection) -> Resolved:
-    """The variables that were meant, with their values. Raises NotFound, InvalidInput, VaultCorrupt."""
+def resolve(vault: Vault, selection: Selection, approve: Approve | None) -> Resolved:
+    """The variables that were meant, with their values. Raises NotFound, InvalidInput, VaultCorrupt, and what `approve` raises.
 
-    def query(state: State) -> Resolved:
+    Keys marked `confirm` are opened after `approve` let them pass; without it they are left out, and a warning says so.
+    """
+
+    def query(state: State, approved: set[str]) -> Resolved | list[ApiKey]:
         chosen = choose(vault, state, selection)
         keys = list({choice.key.id: choice.key for choice in chosen.choices}.values())
+        asking = [key for key in keys if key.confirm and key.id not in approved]
+        if asking and approve:
+            return asking
+        if asking:
+            notes = [f"{key.ref} asks before each use, so it is left out: keyvault run --only {key.ref}" for key in asking]
+            choices = [choice for choice in chosen.choices if choice.key not in asking]
+            keys = [key for key in keys if key not in asking]
+            chosen = chosen._replace(choices=choices, warnings=[*chosen.warnings, *notes])
         opened = vault.values_in(state, [(key, key.value) for key in keys])
         values = {key.id: fields for key, fields in zip(keys, opened, strict=True)}
         pairs = [(c.variable, values[c.key.id][c.field]) for c in chosen.choices]
         return Resolved(pairs, keys, chosen.warnings, chosen.missing)
 
-    return vault.read(query)
+    return _approved(vault, query, approve)
+
+
+def open_key(vault: Vault, ref: str, approve: Approve, number: int | None = None) -> tuple[ApiKey, dict[str, str]]:
+    """`Vault.open_key`, after `approve` let the key pass. Raises NotFound, VaultCorrupt, and what `approve` raises."""
+
+    def query(state: State, approved: set[str]) -> tuple[ApiKey, dict[str, str]] | list[ApiKey]:
+        key = vault.get_in(state, ref)
+        if key.confirm and key.id not in approved:
+            return [key]
+        return key, vault.values_in(state, [(key, key.value if number is None else key.version(number))])[0]
+
+    return _approved(vault, query, approve)
+
+
+def _approved(vault: Vault, query: Callable[[State, set[str]], T | list[ApiKey]], approve: Approve | None) -> T:
+    """The answer of a query that gives the keys to be asked for first; nobody is asked while the vault is being read."""
+    approved: set[str] = set()
+
+    def look(state: State) -> T | list[ApiKey]:
+        return query(state, approved)
+
+    while isinstance(found := vault.read(look), list):
+        if approve:
+            approve(found)
+        approved |= {key.id for key in found}
+    return found
 
 
 def variables_of(vault: Vault, selection: Selection) -> list[str]:
@@ -97,9 +137,16 @@ def chosen_by_default(keys: Iterable[ApiKey]) -> list[ApiKey]:
     """What is exported without being named: each provider's `default` key, and where there is none, all its keys."""
     by_provider: dict[str, list[ApiKey]] = {}
     for key in keys:
-        if key.auto:
+        if not only_when_named(key):
             by_provider.setdefault(key.name.provider, []).append(key)
     return [key for group in by_provider.values() for key in ([k for k in group if k.is_default] or group)]
+
+
+def only_when_named(key: ApiKey) -> str:
+    """For a key that is given out only when it is named: that, in words. Else an empty string."""
+    if key.confirm:
+        return "only when named, and a person is asked before each use"
+    return "" if key.auto else "only when named"
 
 
 def one_each(keys: Iterable[ApiKey]) -> tuple[list[Choice], list[str]]:

@@ -73,6 +73,8 @@ def _fsencode(text: str) -> bytes | None:
 
 def _streams_to_mask() -> list[tuple[int, ...]]:
     """Of stdout and stderr those that are no terminals; together if they are one file, for the order of its lines."""
+    if sys.platform == "win32":
+        return []
     import fcntl
 
     found = []

@@ -36,6 +36,17 @@ _FORMATS = {
 _LONGEST_CHAIN = 64
 
 
+def loading(format_name: str) -> str:
+    """What a person types to set the variables in a shell of that format."""
+    calls = {
+        "fish": "keyvault env | source",
+        "powershell": "keyvault env | Out-String | Invoke-Expression",
+        "csh": "eval `keyvault env`",
+        "nu": "keyvault env --format json | from json | load-env",
+    }
+    return calls.get(format_name, 'eval "$(keyvault env)"')
+
+
 def detect_shell() -> str:
     """The format for the nearest shell among this process's ancestors.
 

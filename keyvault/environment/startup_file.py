@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 from typing import NamedTuple
 
 from keyvault.core.errors import InvalidInput, KeyvaultError, UnsafeFile
@@ -45,7 +46,7 @@ def read(path: str) -> StartUpFile:
         shown = escape(real)
         if not stat.S_ISREG(info.st_mode) or info.st_size > _LARGEST:
             raise UnsafeFile(f"{shown} is not a plain start-up file", "nothing was changed")
-        if files.POSIX and info.st_uid != os.geteuid():
+        if sys.platform != "win32" and info.st_uid != os.geteuid():
             raise UnsafeFile(f"{shown} belongs to another user", "run keyvault as the user who owns it")
         if info.st_nlink > 1:
             raise UnsafeFile(f"{shown} has several names (hard links), which would part", "make it a file of one name")

@@ -14,7 +14,6 @@ from keyvault.core.errors import AlreadyExists, KeyvaultError, NotFound, StoreFa
 from keyvault.core.text import escape
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-POSIX = os.name == "posix"
 
 
 def failure(what: str, path: str, exc: OSError) -> StoreFailed:
@@ -72,7 +71,7 @@ def _refuse_unsafe(path: str, info: os.stat_result, *, folder: bool = False, ope
         raise UnsafeFile(f"{shown} is a symbolic link", f"keyvault follows no links; {place}")
     if not (stat.S_ISDIR(info.st_mode) if folder else stat.S_ISREG(info.st_mode)):
         raise UnsafeFile(f"{shown} is not a plain {'folder' if folder else 'file'}", "move it away, or name another place")
-    if POSIX and not open_to_others:
+    if sys.platform != "win32" and not open_to_others:
         if info.st_uid != os.geteuid():
             raise UnsafeFile(f"{shown} belongs to another user", "run keyvault as the user who owns it")
         if info.st_mode & 0o077:
@@ -121,13 +120,13 @@ def _read(path: str, limit: int, refuse: Callable[[str, os.stat_result], None]) 
 
 def _refuse_strangers(path: str, info: os.stat_result) -> None:
     _refuse_unsafe(path, info, open_to_others=True)
-    if POSIX and info.st_uid not in (os.geteuid(), 0) and os.geteuid() != 0:
+    if sys.platform != "win32" and info.st_uid not in (os.geteuid(), 0) and os.geteuid() != 0:
         raise UnsafeFile(f"{escape(path)} belongs to another user", "copy it, so that it is yours")
 
 
 def _refuse_foreign(path: str, info: os.stat_result) -> None:
     _refuse_unsafe(path, info, open_to_others=True)
-    if POSIX and (info.st_uid not in (os.geteuid(), 0) or info.st_mode & 0o022):
+    if sys.platform != "win32" and (info.st_uid not in (os.geteuid(), 0) or info.st_mode & 0o022):
         raise UnsafeFile(f"{escape(path)} can be changed by other users", f"chown it to yourself and chmod 600 {escape(path)}")
 
 
@@ -151,7 +150,7 @@ def replace_own(path: str, data: bytes, mode: int, group: int | None = None) -> 
     """Put new content in place of a person's own file, atomically, with the mode and group that it had. Raises StoreFailed."""
     with new_private_file(path) as fd:
         _write_all(fd, data)
-        if POSIX:
+        if sys.platform != "win32":
             with suppress(PermissionError):  # a group of which the user is no member any more
                 os.fchown(fd, -1, -1 if group is None else group)
             os.fchmod(fd, mode)
@@ -169,7 +168,7 @@ def create_private(path: str, data: bytes, mode: int = 0o600) -> None:
         raise failure("create", path, exc) from exc
     try:
         try:
-            if POSIX:
+            if sys.platform != "win32":
                 os.fchmod(fd, mode)
             _write_all(fd, data)
             os.fsync(fd)
@@ -200,7 +199,7 @@ def new_private_file(path: str) -> Iterator[int]:
         raise failure("write", path, exc) from exc
     try:
         try:
-            if POSIX:
+            if sys.platform != "win32":
                 os.fchmod(fd, 0o600)
             yield fd
         finally:

@@ -158,7 +158,9 @@ def _session_bus(environment: dict[str, str]) -> str:
             if address.startswith(("unix:path=", "unix:abstract=")):
                 return address
         raise KeyringUnavailable("the keyring cannot be used: DBUS_SESSION_BUS_ADDRESS does not name a local socket", _STILL)
-    uid = os.getuid() if sys.platform != "win32" else 0
+    uid = 0
+    if sys.platform != "win32":
+        uid = os.getuid()
     path = os.path.join(environment.get("XDG_RUNTIME_DIR") or f"/run/user/{uid}", "bus")
     try:
         found = os.stat(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 
 from keyvault.core.errors import KeyvaultError, UnsafeFile
 from keyvault.core.text import escape
@@ -46,7 +47,7 @@ def swap(path: str, was: os.stat_result, data: bytes) -> None:
         view = memoryview(data)
         while view:
             view = view[os.write(fd, view) :]
-        if os.name == "posix":
+        if sys.platform != "win32":
             os.fchown(fd, was.st_uid, was.st_gid)
             os.fchmod(fd, stat.S_IMODE(was.st_mode))
         os.fsync(fd)

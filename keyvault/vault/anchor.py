@@ -6,6 +6,7 @@ id, and which vault lies at which path.
 
 import json
 import os
+import sys
 from typing import Any, NamedTuple
 
 from keyvault.core.clock import LATEST
@@ -87,7 +88,7 @@ class Anchors:
 
 def host_name() -> str:
     """The name of this machine, for people."""
-    if hasattr(os, "uname"):
+    if sys.platform != "win32":
         return os.uname().nodename
     import platform
 

@@ -31,6 +31,7 @@ class Details(TypedDict, total=False):
     vendor_id: str
     scopes: str
     auto: bool
+    confirm: bool
     leaked: int | None
 
 

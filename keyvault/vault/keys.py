@@ -65,7 +65,8 @@ class ApiKey(NamedTuple):
     whether each is secret. `created` is None where the vendor's date is unknown; `added` is when the vault got it.
     `checked` and `balance` are what the vendor said when last asked; see `checked_now`. `rotation` is a replacement under
     way, `rotations` those that ended, `places` where the key is known to lie, `leaked` when it was said to have leaked, and
-    `manager` the key by which the vendor lets this one be replaced.
+    `manager` the key by which the vendor lets this one be replaced. `auto`: given out without being named; `confirm`: only
+    after a person has agreed, at each use.
     `forgotten` counts purged versions at the beginning that are not listed any more. `extra` keeps what a later keyvault
     wrote and this one does not know.
     """
@@ -89,6 +90,7 @@ class ApiKey(NamedTuple):
     vendor_id: str = ""
     scopes: str = ""
     auto: bool = True
+    confirm: bool = False
     checked: Checked | None = None
     balance: Balance | None = None
     forgotten: int = 0
@@ -170,6 +172,7 @@ _OPTIONAL: dict[str, tuple[type, Any]] = {
     "vendor_id": (str, ""),
     "scopes": (str, ""),
     "auto": (bool, True),
+    "confirm": (bool, False),
     "checked": (list, None),
     "balance": (list, None),
     "forgotten": (int, 0),

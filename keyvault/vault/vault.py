@@ -86,7 +86,8 @@ class Vault:
         if removed:
             return NotFound(f'key "{ref}" was removed', f"keyvault restore-key {ref} brings it back")
         near = self._most_like(ref)
-        return NotFound(f"no key {quoted(ref)}", f'did you mean "{near}"?' if near else "keyvault list shows the names")
+        hint = f'did you mean "{near}"?' if near else "keyvault list shows the names; keyvault add VENDOR puts a key in"
+        return NotFound(f"no key {quoted(ref)}", hint)
 
     def _most_like(self, ref: str) -> str:
         """The live key whose vendor, and then whose label, is most like the one asked for; or an empty string."""

@@ -55,7 +55,7 @@ def test_too_few_file_descriptors_are_said(tmp_path: os.PathLike[str]) -> None:
 
 
 @posix
-@pytest.mark.parametrize("words", [("list",), ("rm", "openai"), ("init", "--no-recovery")])
+@pytest.mark.parametrize("words", [("list",), ("rm", "openai"), ("init", "--no-recovery", "--unlock", "passphrase")])
 def test_a_terminal_that_goes_away_at_a_question_ends_it_with_130(tmp_path: os.PathLike[str], words: tuple[str, ...]) -> None:
     home = AskingHome(str(tmp_path))
     if words[0] != "init":

@@ -37,6 +37,7 @@ def mode(path: str) -> int:
 def test_init_asks_for_a_passphrase_and_has_the_recovery_code_copied(tmp_path: os.PathLike[str]) -> None:
     home = AskingHome(str(tmp_path))
     person = Terminal(home, "init")
+    person.answer("[passphrase] ", "")
     person.answer("new passphrase: ", PASSPHRASE)
     person.answer("the same again: ", PASSPHRASE)
     code = person.copy_recovery_code(wrong=1)
@@ -52,6 +53,7 @@ def test_init_asks_for_a_passphrase_and_has_the_recovery_code_copied(tmp_path: o
 def test_init_makes_nothing_when_the_recovery_code_is_not_copied(tmp_path: os.PathLike[str]) -> None:
     home = AskingHome(str(tmp_path))
     person = Terminal(home, "init")
+    person.answer("[passphrase] ", "")
     person.answer("new passphrase: ", PASSPHRASE)
     person.answer("the same again: ", PASSPHRASE)
     for _ in range(3):
@@ -63,6 +65,7 @@ def test_init_makes_nothing_when_the_recovery_code_is_not_copied(tmp_path: os.Pa
 def test_init_refuses_two_passphrases_that_differ(tmp_path: os.PathLike[str]) -> None:
     home = AskingHome(str(tmp_path))
     person = Terminal(home, "init", "--no-recovery")
+    person.answer("[passphrase] ", "")
     person.answer("new passphrase: ", PASSPHRASE)
     person.answer("the same again: ", PASSPHRASE + "s")
     assert "the two passphrases differ" in person.end(2)
@@ -75,6 +78,7 @@ def test_init_takes_a_weak_passphrase_only_from_a_person_who_insists(
 ) -> None:
     home = AskingHome(str(tmp_path))
     person = Terminal(home, "init", "--no-recovery")
+    person.answer("[passphrase] ", "")
     person.answer("new passphrase: ", "hunter2")
     person.answer("the same again: ", "hunter2")
     person.answer("use it all the same? [y/N] ", answer)

@@ -334,11 +334,22 @@ def test_init_falls_back_to_a_passphrase_where_the_keyring_hangs(keyring_home: K
     home.service.hang()
     start = time.monotonic()
     person = Terminal(home, "init", "--no-recovery", env={"XDG_RUNTIME_DIR": home.service.folder + "/run"})
+    person.answer("passphrase or key-file? [passphrase] ", "")
     person.answer("new passphrase: ", PASSPHRASE)
     assert time.monotonic() - start < 8
     person.answer("the same again: ", PASSPHRASE)
-    assert "no OS keyring: the keyring did not answer in 3" in person.end()
+    seen = person.end()
+    assert "not here: the keyring did not answer in 3" in seen
+    assert "\r\x1b[Klooking for a keyring: 2 s" in seen
     assert kinds(home) == ["passphrase"]
+
+
+def test_init_offers_the_keyring_first_where_one_answers(keyring_home: KeyringHome) -> None:
+    home = keyring_home
+    person = Terminal(home, "init", "--no-recovery", env={"XDG_RUNTIME_DIR": home.service.folder + "/run"})
+    person.answer("keyring, passphrase or key-file? [keyring] ", "")
+    assert "unlocked by keyring" in person.end()
+    assert kinds(home) == ["keyring"]
 
 
 def test_a_vault_that_only_an_absent_keyring_opens_says_so(keyring_home: KeyringHome) -> None:

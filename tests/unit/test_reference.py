@@ -20,7 +20,7 @@ def test_the_reference_pages_are_what_the_program_says() -> None:
 
 def test_a_stale_page_is_noticed_and_written_anew(tmp_path: object) -> None:
     copy = os.path.join(str(tmp_path), "checkout")
-    for folder in ("scripts", "keyvault", os.path.join("docs", "reference")):
+    for folder in ("scripts", "keyvault", os.path.join("docs", "reference"), os.path.join("docs", "man")):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(os.path.join(ROOT, folder), os.path.join(copy, folder), ignore=ignored)
     page = os.path.join(copy, "docs", "reference", "commands.md")

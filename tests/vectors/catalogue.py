@@ -365,6 +365,7 @@ RECORDS = [
             "note": 5,
             "base_url": ["https://x.example"],
             "auto": 0,
+            "confirm": 1,
             "checked": None,
             "balance": {},
         }.items()

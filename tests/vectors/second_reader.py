@@ -292,7 +292,8 @@ def check_record(record: Any) -> None:
     need(is_list(get("revision"), int, str), "record", "revision")
     for name in ("added", "changed", "created", "expires", "deleted"):
         need(whole(get(name), 0, LATEST) or (name not in record and name not in ("added", "changed")), "record", name)
-    need(whole(get("rotate_after", 0)) and get("auto", False) is False, "record", "rotate_after or auto")
+    need(whole(get("rotate_after", 0)), "record", "rotate_after")
+    need(get("auto", False) is False and get("confirm", True) is True, "record", "auto or confirm")
     for name in ("note", "base_url", "vendor_name", "vendor_id", "scopes"):
         need(isinstance(get(name, ""), str), "record", name)
     for name, kind in {"fields": bool, "tags": str}.items():

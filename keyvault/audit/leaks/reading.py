@@ -178,12 +178,12 @@ def _reason(exc: OSError | ValueError) -> str:
 
 def _sparse_reader(fd: int) -> Callable[[int], bytes]:
     """Reads on, but passes over holes (lseek(2), SEEK_DATA)."""
-    seek_data = getattr(os, "SEEK_DATA", None)
+    seek_data, seek_hole = getattr(os, "SEEK_DATA", None), getattr(os, "SEEK_HOLE", None)
     at = 0
 
     def read(most: int) -> bytes:
         nonlocal at
-        if seek_data is not None:
+        if seek_data is not None and seek_hole is not None:
             try:
                 data = os.lseek(fd, at, seek_data)
             except OSError as exc:
@@ -193,7 +193,7 @@ def _sparse_reader(fd: int) -> Callable[[int], bytes]:
             if data > at:
                 at = data
                 return _HOLE
-            end = os.lseek(fd, at, os.SEEK_HOLE)
+            end = os.lseek(fd, at, seek_hole)
             os.lseek(fd, at, os.SEEK_SET)
             most = min(most, max(end - at, 1))
         got = os.read(fd, most)

@@ -114,7 +114,7 @@ def _no_interrupt() -> Iterator[None]:
     """Keeps Ctrl-C from processes that start meanwhile: they inherit what is blocked."""
     import signal
 
-    if not hasattr(signal, "pthread_sigmask"):
+    if sys.platform == "win32":
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

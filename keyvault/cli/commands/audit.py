@@ -75,7 +75,12 @@ def command(session: Session, /, words: tuple[str, ...], form: str, output: str 
     if mode != _STALE:
         report = _search(session, vault, report, skipped, paths, known, said)
     text = auditing.text_of(
-        report, form, stale=mode != _LEAKS, leaks=mode != _STALE, lasting=vault is not None or known is not None
+        report,
+        form,
+        stale=mode != _LEAKS,
+        leaks=mode != _STALE,
+        lasting=vault is not None or known is not None,
+        whole=bool(output),
     )
     auditing.put(text, output)
     if form == TABLE and not (report.stale or report.leaks):

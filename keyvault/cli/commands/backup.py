@@ -6,7 +6,7 @@ import os
 
 import click
 
-from keyvault.cli import terminal
+from keyvault.cli import progress, terminal
 from keyvault.cli.app import common
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
@@ -28,8 +28,9 @@ def command(session: Session, file: str) -> None:
     if os.path.lexists(path):
         raise AlreadyExists(f"{escape(path)} exists", "choose another name")
     vault = session.open()
-    copied = care.copy(vault)
-    create_store(path, copied.blobs, copied.head, private_folder=False)
+    with progress.waiting("copying"):
+        copied = care.copy(vault)
+        create_store(path, copied.blobs, copied.head, private_folder=False)
     written = open_copy(path)
     if written.head() != copied.head or written.get(written.ids()) != copied.blobs:
         raise VaultCorrupt(f"{escape(path)} does not read back as it was written", "check the disk; do not rely on this file")

@@ -8,8 +8,9 @@ import sys
 
 import click
 
-from keyvault.cli import exits, render
+from keyvault.cli import exits, render, terminal
 from keyvault.cli.app import common
+from keyvault.cli.columns import painted
 from keyvault.cli.session import Session
 from keyvault.core.errors import Forked, KeyvaultError, Replaced, RolledBack
 from keyvault.core.text import escape
@@ -47,16 +48,26 @@ def command(session: Session) -> int:
     if header and _can_unlock(session, header):
         rows += _about_line(session)
     rows += _about_keyring(header)
-    render.out("".join(f"{kind.ljust(8)} {text}\n" for kind, text in rows))
+    paint = painted if terminal.shows_colour(1) else str
+    render.out("".join(f"{paint(kind)}{' ' * (8 - len(kind))} {text}\n" for kind, text in rows))
     return exits.FAILED if any(kind == BAD for kind, _ in rows) else exits.DONE
 
 
 def _about_program() -> list[tuple[str, str]]:
     python = ".".join(map(str, sys.version_info[:3]))
     rows = [(GOOD, f"keyvault {__version__}, Python {python}, SQLite {sqlite3.sqlite_version}, {sys.platform}")]
-    if sys.platform != "linux":
-        rows.append((ADVICE, "keyvault has been run and tested on Linux only; this platform is written for but not proven"))
-    return rows
+    return rows + [(ADVICE, text) for text in about_platform(sys.platform, sys.version_info[:3])]
+
+
+def about_platform(platform: str, python: tuple[int, int, int]) -> list[str]:
+    """What a person should know of keyvault on this platform; docs/explanation/platforms.md says more."""
+    if platform == "linux":
+        return []
+    advice = ["keyvault has been run and tested on Linux only; this platform is written for but not proven"]
+    # From there on a new folder of mode 0700 is closed to other users (Python's documentation of os.mkdir).
+    if platform == "win32" and python < ((3, 11, 10) if python < (3, 12) else (3, 12, 4)):
+        advice.append("this Python leaves new folders as open as those they lie in; 3.11.10, 3.12.4 and later close them")
+    return advice
 
 
 def _about_folders(session: Session) -> list[tuple[str, str]]:

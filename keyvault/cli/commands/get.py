@@ -12,6 +12,7 @@ from keyvault.core import clock
 from keyvault.core.errors import InvalidInput, NotFound
 from keyvault.core.refs import parse_ref
 from keyvault.core.text import escape
+from keyvault.environment.resolve import open_key
 from keyvault.vault.keys import VALUE_FIELD
 from keyvault.vault.usage import USED
 
@@ -31,7 +32,7 @@ def command(session: Session, ref: str, reveal: bool, copy: bool, field: str | N
     if reveal == copy:
         raise InvalidInput("say how you want the value", "--reveal prints it, --copy puts it on the clipboard")
     vault = session.open()
-    key, values = vault.open_key(str(parse_ref(ref)), number)
+    key, values = open_key(vault, str(parse_ref(ref)), session.approve, number)
     part = VALUE_FIELD if field is None else field
     if part not in values:
         raise NotFound(f"{key.ref} has no field {escape(part[:40])}", f"keyvault show {key.ref}")

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from keyvault.cli import new_slots, recovery, terminal
+from keyvault.cli import guided, new_slots, progress, recovery, terminal
 from keyvault.cli.app import common
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
@@ -50,7 +50,7 @@ def command(
 ) -> None:
     """Make a new vault.
 
-    Without --unlock: the OS keyring if one answers within 3 seconds, else a passphrase.
+    Without --unlock it asks on a terminal; elsewhere: the OS keyring if one answers within 3 seconds, else a passphrase.
     """
     harden_process()
     settings = session.settings
@@ -59,7 +59,10 @@ def command(
             f"there is a vault at {escape(settings.home)}", "nothing was changed; KEYVAULT_HOME names another place"
         )
     make_private_folder(settings.home)
-    kind = unlock or _choose(session, key_file)
+    kind = unlock or _decided(session, key_file)
+    if not kind and session.someone_there and terminal.is_terminal(0) and terminal.is_terminal(2):
+        kind, key_file = guided.choose(session)
+    kind = kind or _best(session)
     vault_id = care.new_vault_id()
     with new_slots.taken_back(session, lambda: os.path.lexists(settings.vault_path)):
         code = recovery.new_slot(session, recovery_file, none=no_recovery) if kind != PASSPHRASE else None
@@ -73,13 +76,17 @@ def command(
     _tell(session, kind, key_file)
 
 
-def _choose(session: Session, key_file: str | None) -> str:
+def _decided(session: Session, key_file: str | None) -> str:
+    """What options or the environment say, or an empty string."""
     if key_file or session.settings.key_file:
         return KEY_FILE
-    if given(session.settings) is not None:
-        return PASSPHRASE
+    return PASSPHRASE if given(session.settings) is not None else ""
+
+
+def _best(session: Session) -> str:
     try:
-        os_keyring.probe()
+        with progress.waiting("looking for a keyring"):
+            os_keyring.probe()
     except Unreachable as exc:
         terminal.tip(f"no OS keyring: {exc.message}")
         return PASSPHRASE

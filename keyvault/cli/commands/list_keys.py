@@ -75,6 +75,7 @@ def as_dict(key: ApiKey, used: Used) -> dict[str, Any]:
         "vendor_id": key.vendor_id,
         "scopes": key.scopes,
         "auto": key.auto,
+        "confirm": key.confirm,
         "rotation": key.rotation.step if key.rotation else None,
         "due": key.due(clock.now()) or None,
         "leaked": _time(key.leaked),

@@ -90,7 +90,8 @@ def project_here(path: str | None) -> str:
     found = project.nearest(folder)
     if found is None or (path is not None and os.path.dirname(found) != os.path.realpath(folder)):
         raise NotFound(
-            f"no {project.FILE} there" if path is not None else f"no {project.FILE} here or above", "keyvault project init"
+            f"no {project.FILE} there" if path is not None else f"no {project.FILE} here or above",
+            "keyvault project init makes one",
         )
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import new_slots, recovery, terminal
+from keyvault.cli import new_slots, progress, recovery, terminal
 from keyvault.cli.app import common
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
@@ -50,7 +50,8 @@ def command(session: Session, recovery_file: str | None, no_recovery: bool, yes:
         if not made:
             raise InvalidInput("no way to unlock would be left", "keep a recovery code, or add a passphrase first")
         filed = _with_new_keyring_items(session, vault, made)
-        care.rekey(vault, lambda _: filed, known)
+        with progress.waiting("sealing"):
+            care.rekey(vault, lambda _: filed, known)
     session.tell_notices(vault)
     for slot in present:
         if slot.kind == KEYRING:

@@ -78,6 +78,7 @@ def command(session: Session, /, refs: tuple[str, ...], **said: Any) -> int:
     if said["abort"] or said["rollback"]:
         if not refs:
             raise InvalidInput("no key was named", f"keyvault rotate --{chosen[0]} REF")
+        session.approve(keys)
         flows = [Workflow(vault, key.ref, hands, options) for key in keys]
         return _told([flow.abort() if said["abort"] else flow.rollback() for flow in flows])
     said["named"] = bool(refs)
@@ -104,10 +105,9 @@ def _rotate(
     ]
     if said["dry_run"] or said["due"]:
         _show(planned, said["as_json"] and said["dry_run"])
-    if said["dry_run"]:
-        return exits.DONE
     if not planned:
         terminal.tip("nothing is under way" if said["resume"] else "no key is due")
+    if said["dry_run"] or not planned:
         return exits.DONE
     several = said["due"] or said["resume"]
     ready = (
@@ -147,6 +147,7 @@ def _one(
     said: dict[str, Any],
 ) -> Outcome:
     key = one.key
+    session.approve([key, *([vault.get(one.admin)] if one.admin else [])])
     if not one.step:
         hands.before(one)
         leaked = said["leaked"] or key.leaked is not None

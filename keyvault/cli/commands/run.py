@@ -33,7 +33,7 @@ def command(session: Session, only: tuple[str, ...], profile: str | None, redact
     if not words:
         raise InvalidInput("no program to run", "keyvault run -- CMD ARG...")
     vault = session.open()
-    resolved = resolve(vault, select(session.settings, only, profile))
+    resolved = resolve(vault, select(session.settings, only, profile), session.approve)
     for warning in resolved.warnings:
         terminal.warn(warning)
     if resolved.missing:

@@ -11,6 +11,7 @@ from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.refs import parse_ref
 from keyvault.core.text import escape, mask
+from keyvault.environment.resolve import only_when_named
 from keyvault.vault.keys import VALUE_FIELD, ApiKey
 from keyvault.vault.usage import Used
 
@@ -54,8 +55,8 @@ def command(session: Session, ref: str, as_json: bool) -> None:
         *((f"tag {escape(name)}", escape(value)) for name, value in key.tags.items()),
         *((what, escape(text)) for what, text in _texts(key._asdict())),
     ]
-    if not key.auto:
-        rows.append(("exported", "only when named"))
+    if why := only_when_named(key):
+        rows.append(("exported", why))
     render.pairs(rows)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import render
+from keyvault.cli import progress, render
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.store.sqlite import SqliteStore
@@ -17,7 +17,8 @@ from keyvault.vault import care
 def command(session: Session) -> None:
     """Check everything in the vault: that it opens, fits together, and is the newest state this machine has seen."""
     vault = session.open()
-    if isinstance(vault.store, SqliteStore):
-        vault.store.check_integrity()
-    found = care.verify(vault)
+    with progress.waiting("verifying"):
+        if isinstance(vault.store, SqliteStore):
+            vault.store.check_integrity()
+        found = care.verify(vault)
     render.out(f"verified {found.keys} keys, {found.removed} removed, {found.values} values, {found.commits} changes\n")

@@ -177,7 +177,7 @@ def test_no_swap_between_look_and_use_gives_out_a_key_that_was_not_allowed(
                 wanted = {(entry.variable, entry.ref) for entry in selection.entries or ()}
                 assert wanted <= {("A", "openai/work"), ("B", "openai/work")}
                 if turn % 10 == 0:
-                    assert {value for _, value in resolve(vault, selection).variables} <= {"value of openai/work"}
+                    assert {value for _, value in resolve(vault, selection, None).variables} <= {"value of openai/work"}
             else:
                 refused += 1
                 assert selection.warnings

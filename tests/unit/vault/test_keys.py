@@ -32,7 +32,7 @@ TIMES = st.integers(0, 253_402_300_799)
 IDS = st.binary(min_size=16, max_size=16).map(bytes.hex)
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=8)
 FURTHER = st.dictionaries(
-    st.sampled_from(["later", "confirm", "x-team", "owner"]),
+    st.sampled_from(["later", "shared", "x-team", "owner"]),
     st.recursive(st.none() | st.booleans() | st.integers() | TEXT, lambda inner: st.lists(inner, max_size=3)),
 )
 
@@ -59,6 +59,7 @@ def keys(draw: st.DrawFn) -> ApiKey:
                 "vendor_id": TEXT,
                 "scopes": TEXT,
                 "auto": st.booleans(),
+                "confirm": st.booleans(),
                 "extra": FURTHER,
             },
         )
@@ -89,7 +90,8 @@ def test_defaults_are_not_written_down() -> None:
     plain = ApiKey("11" * 16, "a/b", {"A": ""}, (version,), version.id, 1, 2, (1, "x"))
     names = {"id", "ref", "env", "versions", "current", "added", "changed", "revision"}
     assert set(json.loads(encode_record(plain))) == names
-    assert set(json.loads(encode_record(plain._replace(auto=False, created=0)))) == names | {"auto", "created"}
+    said = plain._replace(auto=False, confirm=True, created=0)
+    assert set(json.loads(encode_record(said))) == names | {"auto", "confirm", "created"}
 
 
 def test_what_is_left_of_a_purged_key_says_only_when() -> None:
@@ -233,7 +235,7 @@ def test_versions_pile_up_to_the_limit_with_advice_and_can_be_purged(vault: Vaul
 
 def test_fields_that_this_version_does_not_know_survive_every_change(home: VaultHome, vault: Vault) -> None:
     add_key(vault, "custom/x", "v", "X")
-    later = {"confirm": True, "owners": [{"a": None}, 2**70], "é": ""}
+    later = {"shared": True, "owners": [{"a": None}, 2**70], "é": ""}
     with vault.transaction("edit") as tx:
         tx.put(tx.get("custom/x")._replace(extra=later))
     steps: list[tuple[str, Any]] = [
@@ -290,7 +292,7 @@ WRONG = st.none() | st.booleans() | st.integers(-3, 3) | st.just("") | st.lists(
 @given(key=keys(), data=st.data())
 def test_a_record_of_other_types_is_refused_by_both_readers_or_by_neither(key: ApiKey, data: st.DataObject) -> None:
     record = json.loads(encode_record(key))
-    name = data.draw(st.sampled_from(sorted(set(record) - set(key.extra) - {"id", "auto"})))
+    name = data.draw(st.sampled_from(sorted(set(record) - set(key.extra) - {"id", "auto", "confirm"})))
     wrong = record | {name: data.draw(WRONG)}
     try:
         check_record(wrong)

@@ -1,0 +1,94 @@
+"""Tables: columns by the width that a terminal gives each character, shortened to fit one, and a few words in colour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from unicodedata import category, east_asian_width
+
+_GAP = 2
+_NARROWEST = 8
+_TYPED = ("KEY", "ID", "VARIABLE")  # columns of what people type next: never shortened
+_PATHS = ("FOUND IN", "FROM", "WHERE", "SOURCE")  # of these the end tells most
+_TONED = ("", "VERDICT", "VENDOR SAYS")
+_RED, _GREEN, _YELLOW = 31, 32, 33  # SGR, ECMA-48 8.3.117
+_TONES = {
+    _RED: ("invalid", "invalid here", "disabled", "refused", "error", "problem"),
+    _YELLOW: ("restricted", "no credit", "rate limited", "unreachable", "unknown", "warning", "advice"),
+    _GREEN: ("valid",),
+}
+_TONE_OF = {word: tone for tone, words in _TONES.items() for word in words}
+
+
+def width(text: str) -> int:
+    """Terminal cells: two for wide characters, none for combining ones (Unicode Standard Annex 11)."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if east_asian_width(c) in "WF" else 0 if category(c) in ("Mn", "Me") else 1 for c in text)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, fit: int = 0, colour: bool = False) -> str:
+    """Columns as wide as their content, or narrower so that a line has at most `fit` cells; the last goes on below itself."""
+    widths = [max(width(row[n]) for row in (headings, *rows)) for n in range(len(headings))]
+    if fit:
+        _narrow(headings, widths, fit)
+    lines = []
+    for row in (headings, *rows):
+        cells = [_shortened(cell, most, heading) for heading, cell, most in zip(headings, row, widths, strict=True)]
+        below: list[str] = []
+        if headings[-1] not in _PATHS:
+            cells[-1], *below = _wrapped(row[-1], widths[-1])
+        padding = [" " * (most - width(cell) + _GAP) for cell, most in zip(cells, widths, strict=True)]
+        if colour and row is not headings:
+            cells = [painted(cell) if heading in _TONED else cell for heading, cell in zip(headings, cells, strict=True)]
+        lines.append("".join(cell + blanks for cell, blanks in zip(cells, padding, strict=True)))
+        lines += [" " * (sum(widths[:-1]) + _GAP * (len(widths) - 1)) + more for more in below]
+    return "".join(line.rstrip() + "\n" for line in lines)
+
+
+def painted(word: str) -> str:
+    """A verdict or a severity in its colour; other text as it is."""
+    tone = _TONE_OF.get(word.partition(" (")[0])
+    return f"\x1b[{tone}m{word}\x1b[m" if tone else word
+
+
+def _narrow(headings: Sequence[str], widths: list[int], fit: int) -> None:
+    """Take from the widest columns until a line fits, or nothing more can be taken."""
+    least = [
+        most if name in _TYPED else min(most, max(_NARROWEST, width(name))) for name, most in zip(headings, widths, strict=True)
+    ]
+    while sum(widths) + _GAP * (len(widths) - 1) > fit:
+        wide = [n for n in range(len(widths)) if widths[n] > least[n]]
+        if not wide:
+            return
+        widths[max(wide, key=widths.__getitem__)] -= 1
+
+
+def _shortened(text: str, most: int, heading: str) -> str:
+    if width(text) <= most:
+        return text
+    if heading in _PATHS:
+        return "…" + _beginning(text[::-1], most - 1)[::-1]
+    return _beginning(text, most - 1).rstrip() + "…"
+
+
+def _beginning(text: str, most: int) -> str:
+    """As many characters as fit into so many cells."""
+    for at, c in enumerate(text):
+        most -= width(c)
+        if most < 0:
+            return text[:at]
+    return text
+
+
+def _wrapped(text: str, most: int) -> list[str]:
+    """Lines of whole words; a word that is too long for one is shortened."""
+    if width(text) <= most:
+        return [text]
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if width(longer) <= most:
+            lines[-1] = longer
+        else:
+            lines += [_shortened(word, most, "")]
+    return lines[not lines[0] :]
