@@ -64,7 +64,7 @@ def test_where_nobody_can_be_asked_the_answer_is_no(home: VaultHome, words: tupl
     else:
         said = Terminal(home, words[0], "--no-input", *words[1:]).end(code)
     assert VALUE not in said
-    assert "openai/work asks before each use, and there is no terminal to ask on" in said
+    assert "openai/work asks before each use, and nobody can be asked" in said
     assert QUESTION not in said
 
 
