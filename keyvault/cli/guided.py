@@ -7,6 +7,7 @@ import os
 from keyvault.cli import progress, terminal
 from keyvault.cli.session import Session
 from keyvault.core.errors import InvalidInput, Unreachable
+from keyvault.core.settings import config_folder
 from keyvault.core.text import escape
 from keyvault.store import os_keyring
 from keyvault.vault.slots import KEY_FILE, KEYRING, PASSPHRASE
@@ -49,7 +50,7 @@ def _one_of(offered: list[str]) -> str:
 
 
 def _path() -> str:
-    usual = os.path.join(os.path.expanduser("~"), "keyvault.key")
+    usual = os.path.join(config_folder(), "key")
     terminal.say("\nWhoever has the key file can open the vault, so keep it out of the vault's backups.")
     typed = terminal.ask(f"key file [{usual}]: ").strip()
     return os.path.expanduser(typed) or usual

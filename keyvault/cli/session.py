@@ -84,7 +84,9 @@ class Session:
             if not key.confirm or key.id in self._approved:
                 continue
             if not self.someone_there:
-                raise Locked(f"{key.ref} asks before each use, and there is no terminal to ask on", "run it on a terminal")
+                raise Locked(
+                    f"{key.ref} asks before each use, and nobody can be asked", "run it on a terminal, without --no-input"
+                )
             if not terminal.confirm(f"use {key.ref}?"):
                 raise KeyvaultError(f"the use of {key.ref} was refused, so nothing was done", f"answer y to use {key.ref}")
             self._approved.add(key.id)

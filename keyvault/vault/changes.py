@@ -50,7 +50,10 @@ def add(tx: Transaction, ref: str, values: dict[str, str], details: Details, at:
     key = ApiKey(key_id, ref, {}, (version,), version.id, at, at, _next_revision((0, "")))._replace(**checked)
     if before:
         revision, versions = _next_revision(before.revision), (*before.versions, version)
-        key = key._replace(revision=revision, versions=versions, forgotten=before.forgotten)
+        # The mark stays, for the earlier values come back too.
+        key = key._replace(
+            revision=revision, versions=versions, forgotten=before.forgotten, confirm=key.confirm or before.confirm
+        )
     tx.put(key)
     return key
 

@@ -64,7 +64,7 @@ def test_where_nobody_can_be_asked_the_answer_is_no(home: VaultHome, words: tupl
     else:
         said = Terminal(home, words[0], "--no-input", *words[1:]).end(code)
     assert VALUE not in said
-    assert "openai/work asks before each use, and there is no terminal to ask on" in said
+    assert "openai/work asks before each use, and nobody can be asked" in said
     assert QUESTION not in said
 
 
@@ -123,6 +123,14 @@ def test_the_mark_goes_and_the_address_changes_only_after_a_yes(home: VaultHome)
     agreed.answer(QUESTION, "y")
     agreed.end()
     assert home.run("get", "openai/work", "--reveal").stdout.decode() == VALUE
+
+
+def test_a_key_that_was_removed_and_put_in_again_still_asks_for_its_earlier_values(home: VaultHome) -> None:
+    home.run("rm", "openai/work")
+    home.run("add", "openai/work", "--stdin", stdin=b"sk-another")
+    home.run("get", "openai/work", "--reveal", "--version", "1", code=4)
+    home.run("rename", "openai/work", "openai/other")
+    home.run("get", "openai/other", "--reveal", code=4)
 
 
 def test_what_gives_no_value_away_asks_nothing(home: VaultHome) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 import pytest
 from people import Terminal, write
@@ -47,6 +48,7 @@ def home(tmp_path: os.PathLike[str]) -> VaultHome:
 
 
 def harmless(seen: str) -> None:
+    seen = re.sub(r"\x1b\[3[123]m([a-z ]{2,12})\x1b\[m", r"\1", seen)  # our own colours, around nothing but a word
     bad = sorted({f"U+{ord(c):04X}" for c in seen if c not in "\n\t" and is_unsafe(ord(c))})
     assert bad == [], seen
 

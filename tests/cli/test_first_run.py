@@ -52,9 +52,9 @@ def test_what_the_first_screen_says_works_in_each_shell(home: BareHome, programs
     steps = [line.split("  ")[0] for line in shown("keyvault; true").splitlines()]
     person = Terminal(home, program=[programs[shell], *SHELLS[shell], "-c", f"{steps[0]} --no-recovery; true"])
     person.answer("passphrase or key-file? [passphrase] ", "key")
-    person.answer(f"key file [{home.folder}/keyvault.key]: ", "")
-    assert f"set KEYVAULT_KEY_FILE={home.folder}/keyvault.key" in person.end()
-    unlocked = f"export KEYVAULT_KEY_FILE={home.folder}/keyvault.key; "
+    person.answer(f"key file [{home.folder}/.config/keyvault/key]: ", "")
+    assert f"set KEYVAULT_KEY_FILE={home.folder}/.config/keyvault/key" in person.end()
+    unlocked = f"export KEYVAULT_KEY_FILE={home.folder}/.config/keyvault/key; "
     person = Terminal(home, program=[programs[shell], *SHELLS[shell], "-c", f"{unlocked}{steps[1]}; true"])
     person.answer("key for openai/default (hidden): ", "sk-value-of-openai")
     assert "added openai/default as OPENAI_API_KEY" in person.end()
