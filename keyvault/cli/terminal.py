@@ -9,6 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from keyvault.cli import streams
 from keyvault.core.errors import InvalidInput, KeyvaultError
 from keyvault.core.text import escape
 
@@ -49,6 +50,8 @@ def say(text: str) -> None:
 
 def is_terminal(fd: int) -> bool:
     """Whether a standard stream is a terminal."""
+    if client := streams.caller():
+        return client.terminals[fd]
     try:
         return os.isatty(fd)
     except OSError:
@@ -57,6 +60,7 @@ def is_terminal(fd: int) -> bool:
 
 def can_ask() -> bool:
     """Whether there is a terminal to ask on, whatever stdin and stdout are."""
+    streams.only_here()
     if os.name != "posix":
         return sys.stdin is not None and sys.stdin.isatty()
     try:
@@ -68,6 +72,7 @@ def can_ask() -> bool:
 
 def ask_hidden(prompt: str) -> str:
     """A line typed or pasted without echo, whole or not at all: getpass would take a part. Raises Interrupted, InvalidInput."""
+    streams.only_here()
     if sys.platform == "win32":
         from getpass import getpass
 
@@ -106,6 +111,7 @@ def ask_hidden(prompt: str) -> str:
 
 def ask(prompt: str) -> str:
     """A line typed with echo. Raises Interrupted, also where the terminal is gone."""
+    streams.only_here()
     try:
         if os.name != "posix":
             sys.stderr.write(escape(prompt))
@@ -142,6 +148,9 @@ def _line(kind: str, text: str) -> None:
 
 
 def _write(text: str) -> None:
+    if client := streams.caller():
+        client.write(streams.ERR, text.encode("utf-8", "replace"))
+        return
     try:
         # Past the buffers: what they could not write would fail again at exit, and change the exit code.
         with open(sys.stderr.fileno(), "wb", buffering=0, closefd=False) as stream:

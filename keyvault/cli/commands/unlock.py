@@ -1,0 +1,36 @@
+"""`keyvault unlock`."""
+
+from __future__ import annotations
+
+import click
+
+from keyvault.cli import agents, terminal
+from keyvault.cli.app import common
+from keyvault.cli.given import GIVEN
+from keyvault.cli.session import Session
+from keyvault.core.errors import KeyvaultError
+
+
+@click.command()
+@click.option(
+    "--for", "longest", type=GIVEN, metavar="SPAN", help="How long: 8h, 90min, 2d. Else what config.toml says, or 8h."
+)
+@common
+@click.pass_obj
+def command(session: Session, longest: str | None) -> None:
+    """Unlock the vault once: an agent keeps it open, so that no command asks again.
+
+    Where one runs already it is left alone; with --for it is unlocked again, and the time counts anew.
+    """
+    agents.on_posix()
+    if longest is None and (left := agents.status(session.settings)):
+        terminal.tip(f"unlocked already, {agents.for_so_long(left)}")
+        return
+    wanted = agents.limits(None, longest or "")
+    handed = agents.handed(session.settings, session.open(session.unlocker()), wanted)
+    from keyvault.agent import place, starting
+
+    starting.end(place.path_of(session.settings.home))
+    if why := starting.spawn(handed, wait=True):
+        raise KeyvaultError(f"the agent did not start: {why}", "keyvault doctor tells what is set up here")
+    terminal.tip(f"unlocked, {agents.for_so_long(agents.status(session.settings) or {})}; keyvault lock ends it")
