@@ -64,7 +64,7 @@ class Server:
         while not self._is_over():
             for key, events in self._selector.select(0 if self._waiting else self._until_next()):
                 if key.fileobj is self._place.listener:
-                    self._accept()
+                    self._accept_all()
                 elif isinstance(key.data, _Connection):
                     self._move(key.data, events)
             self._drop_late()
@@ -86,11 +86,16 @@ class Server:
         soonest = min((c.deadline for c in self._connections), default=self._next_tick)
         return max(0.0, min(soonest, self._next_tick) - time.monotonic())
 
-    def _accept(self) -> None:
-        try:
-            end, _ = self._place.listener.accept()
-        except OSError:  # it hung up, or there are no descriptors left
-            return
+    def _accept_all(self) -> None:
+        """All that knock: each is to hear within milliseconds that it will be answered."""
+        while True:
+            try:
+                end, _ = self._place.listener.accept()
+            except OSError:  # that was all, or there are no descriptors left
+                return
+            self._accept(end)
+
+    def _accept(self, end: socket.socket) -> None:
         try:
             user, pid = client.peer(end)
             allowed = user == os.geteuid() and len(self._connections) < _MOST

@@ -67,6 +67,7 @@ class Agent:
         self.lifetime = Lifetime(handed.limits)
         self._handed = handed
         self._ended = ""
+        self._served = 0
         self._open: WarmVault | None = None
         self._looked: Signature = ()
         self._usage: WarmUsage | None = None
@@ -118,7 +119,7 @@ class Agent:
 
         limits = self._handed.limits
         told = {"unlocked": True, "vault": self._handed.home, "pid": os.getpid(), **self.lifetime.left()}
-        return json.dumps(told | {"lock_on_suspend": limits.on_suspend}).encode()
+        return json.dumps(told | {"lock_on_suspend": limits.on_suspend, "served": self._served}).encode()
 
     def still_wanted(self) -> str:
         """Why there is nothing left to serve, or an empty string."""
@@ -136,6 +137,7 @@ class Agent:
         streams.serve(caller)
         session = WarmSession(self, words)
         code = quick.run(words, session)
+        self._served += 1
         if session.program is not None:
             return Reply(EXEC, 0, (*caller.said, (DATA, session.program)))
         return Reply(0, code, tuple(caller.said))
