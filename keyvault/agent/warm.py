@@ -27,11 +27,13 @@ class PurposeKeys:
         if len(keys) != _PURPOSES * KEY_SIZE:
             raise Locked("these are not a vault's keys")
         self.vault_id, self.epoch = vault_id, epoch
+        self.refused = False  # once they did not fit, they never will again
         self._keys = [keys[at : at + KEY_SIZE] for at in range(0, len(keys), KEY_SIZE)]
 
     def __call__(self, header: Header) -> VaultKeys:
         """The keys, if they are this header's. Raises KeysDoNotFit."""
         if (header.vault_id, header.epoch) != (self.vault_id, self.epoch):
+            self.refused = True
             raise KeysDoNotFit("the vault has another key now", "unlock it again")
         return VaultKeys(b"", *(memoryview(key) for key in self._keys))  # type: ignore[arg-type]
 

@@ -113,6 +113,21 @@ def status(configured: Settings) -> dict[str, Any] | None:
     return told
 
 
+def start(configured: Settings, wanted: Handed) -> dict[str, Any]:
+    """Start an agent in place of another, and return its status. Raises KeyvaultError."""
+    import time
+
+    from keyvault.agent import place, starting
+
+    starting.end(place.path_of(configured.home))
+    why = starting.spawn(wanted, wait=True)
+    for _ in range(50):  # another one may have been started at the same moment, and not answer yet
+        if told := status(configured):
+            return told
+        time.sleep(0.02)
+    raise KeyvaultError(f"the agent did not start: {why}", "keyvault lock ends one that does not answer")
+
+
 def for_so_long(told: dict[str, Any]) -> str:
     """The time that an agent has left, for people."""
     parts = [f"for {_span(told.get('expires_in') or 0)}"]

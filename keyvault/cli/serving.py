@@ -16,7 +16,7 @@ from keyvault.agent.warm import KeysDoNotFit, Signature, WarmUsage, WarmVault, s
 from keyvault.cli import exits, quick, streams
 from keyvault.cli.session import Session
 from keyvault.core import settings
-from keyvault.core.errors import KeyvaultError
+from keyvault.core.errors import KeyvaultError, VaultCorrupt
 from keyvault.core.harden import harden_process
 from keyvault.unlock.opening import existing_store
 from keyvault.unlock.unlocker import Unlocker
@@ -74,7 +74,15 @@ class Agent:
         self._program = signature([os.path.dirname(os.path.abspath(__file__))])
 
     def vault(self) -> WarmVault:
-        """The vault as it is now: opened anew where anything about its files changed. Raises KeyvaultError."""
+        """The vault as it is now. One that is damaged, older, or another's ends the agent. Raises KeyvaultError."""
+        try:
+            return self._vault()
+        except (KeysDoNotFit, VaultCorrupt) as exc:
+            self._ended = exc.message
+            raise
+
+    def _vault(self) -> WarmVault:
+        """Opened anew where anything about its files changed."""
         present = self._signature()
         if self._open is None or present != self._looked:
             self._close()
@@ -104,8 +112,6 @@ class Agent:
             if not self._is_for_us():
                 return Reply(NOT_SERVED)
             return self._hand_out() if call.verb == "keys" else self._run(call)
-        except KeysDoNotFit:
-            self._ended = "the vault has another key"
         except (KeyvaultError, OSError, streams.NotServed):
             self._close()
         finally:
@@ -127,7 +133,7 @@ class Agent:
             return "the vault is gone"
         if signature([os.path.dirname(os.path.abspath(__file__))]) != self._program:
             return "keyvault was changed"
-        return self._ended
+        return "the vault has another key" if self._handed.keys.refused else self._ended
 
     def _run(self, call: Call) -> Reply:
         words = call.words
@@ -137,6 +143,8 @@ class Agent:
         streams.serve(caller)
         session = WarmSession(self, words)
         code = quick.run(words, session)
+        if self._handed.keys.refused:  # meanwhile
+            return Reply(NOT_SERVED)
         self._served += 1
         if session.program is not None:
             return Reply(EXEC, 0, (*caller.said, (DATA, session.program)))
@@ -183,8 +191,6 @@ class WarmSession(Session):
             streams.not_served()
         try:
             vault = self._agent.vault()
-        except KeysDoNotFit:
-            raise
         except KeyvaultError as exc:  # the client says it, with the person to unlock
             raise streams.NotServed from exc
         self.tell_notices(vault)

@@ -8,7 +8,6 @@ from keyvault.cli import agents, terminal
 from keyvault.cli.app import common
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
-from keyvault.core.errors import KeyvaultError
 
 
 @click.command()
@@ -28,9 +27,5 @@ def command(session: Session, longest: str | None) -> None:
         return
     wanted = agents.limits(None, longest or "")
     handed = agents.handed(session.settings, session.open(session.unlocker()), wanted)
-    from keyvault.agent import place, starting
-
-    starting.end(place.path_of(session.settings.home))
-    if why := starting.spawn(handed, wait=True):
-        raise KeyvaultError(f"the agent did not start: {why}", "keyvault doctor tells what is set up here")
-    terminal.tip(f"unlocked, {agents.for_so_long(agents.status(session.settings) or {})}; keyvault lock ends it")
+    told = agents.start(session.settings, handed)
+    terminal.tip(f"unlocked, {agents.for_so_long(told)}; keyvault lock ends it")
