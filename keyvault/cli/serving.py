@@ -36,7 +36,7 @@ def take_over() -> int:
     try:
         handed = starting.receive(0)
         agent = Agent(handed)
-        agent.vault()
+        agent.vault().all_keys()  # the first client does not wait for them to be decoded
         here = place.take(handed.home)
     except KeyvaultError as exc:
         _say(exc.message.encode() + b"\n")
@@ -67,7 +67,7 @@ class Agent:
         self.lifetime = Lifetime(handed.limits)
         self._handed = handed
         self._ended = ""
-        self._served = 0
+        self._served = self._served_before = 0
         self._open: WarmVault | None = None
         self._looked: Signature = ()
         self._usage: WarmUsage | None = None
@@ -128,7 +128,10 @@ class Agent:
         return json.dumps(told | {"lock_on_suspend": limits.on_suspend, "served": self._served}).encode()
 
     def still_wanted(self) -> str:
-        """Why there is nothing left to serve, or an empty string."""
+        """Why there is nothing left to serve, or an empty string. Asked every few seconds."""
+        if self._served == self._served_before and self._open is not None:
+            self._open.forget()
+        self._served_before = self._served
         if not os.path.lexists(self._where().vault_path):
             return "the vault is gone"
         if signature([os.path.dirname(os.path.abspath(__file__))]) != self._program:
