@@ -15,11 +15,12 @@ _NAP = 2.0  # seconds that the clocks may drift apart without sleep
 
 
 class Limits(NamedTuple):
-    """Seconds in all, seconds without a request (0: any number), and whether the machine's sleep ends it."""
+    """Seconds in all, seconds without a request (0: any number), and whether sleep and the screen's lock end it."""
 
     longest: int = USUAL
     idle: int = 0
     on_suspend: bool = False
+    on_screen_lock: bool = False
 
 
 def with_sleep() -> float:

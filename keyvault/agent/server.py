@@ -10,11 +10,15 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from keyvault.agent import client, protocol
 from keyvault.agent.lifetime import TICK, Lifetime
 from keyvault.agent.place import Place
 from keyvault.agent.protocol import REFUSED, Call, Reply
+
+if TYPE_CHECKING:
+    from keyvault.agent.screen_lock import ScreenLock
 
 assert sys.platform != "win32"
 
@@ -34,7 +38,7 @@ class _Connection:
 
 
 class Server:
-    """Serves until its time is over, `still_wanted` says why not, `lock` is asked for, or a signal comes."""
+    """Serves until its time is over, `still_wanted` says why not, somebody locks, `screen` hears of it, or a signal comes."""
 
     def __init__(
         self,
@@ -43,11 +47,15 @@ class Server:
         serve: Callable[[Call], Reply],
         status: Callable[[], bytes],
         still_wanted: Callable[[], str],
+        screen: ScreenLock | None = None,
     ) -> None:
         self._place, self._lifetime = place, lifetime
         self._serve, self._status, self._still_wanted = serve, status, still_wanted
         self._selector = selectors.DefaultSelector()
         self._selector.register(place.listener, _READ)
+        self._screen = screen
+        for end in screen.sockets if screen else ():
+            self._selector.register(end, _READ, screen)
         self._connections: set[_Connection] = set()
         self._waiting: deque[tuple[_Connection, Call]] = deque()
         self._next_tick = 0.0
@@ -67,6 +75,8 @@ class Server:
                     self._accept_all()
                 elif isinstance(key.data, _Connection):
                     self._move(key.data, events)
+                elif self._screen is not None and key.data is self._screen:
+                    self._why = self._screen.heard()
             self._drop_late()
             if self._waiting and not self._is_over():
                 self._answer(*self._waiting.popleft())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from keyvault.unlock.unlocker import Unlocker
     from keyvault.vault.vault import Unlock, Vault
 
-_SETTINGS = {"start": bool, "for": str, "idle": str, "lock_on_suspend": bool}
+_SETTINGS = {"start": bool, "for": str, "idle": str, "lock_on_suspend": bool, "lock_on_screen_lock": bool}
 
 
 def keys_first(configured: Settings, unlocker: Unlocker) -> Unlock:
@@ -76,7 +76,10 @@ def limits(table: dict[str, Any] | None, longest: str) -> Limits:
     said = _table() if table is None else table
     whole = longest or said.get("for", "")
     return Limits(
-        span(whole) if whole else USUAL, span(said["idle"]) if said.get("idle") else 0, bool(said.get("lock_on_suspend"))
+        span(whole) if whole else USUAL,
+        span(said["idle"]) if said.get("idle") else 0,
+        on_suspend=said.get("lock_on_suspend", False),
+        on_screen_lock=said.get("lock_on_screen_lock", False),
     )
 
 

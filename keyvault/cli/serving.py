@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from typing import TYPE_CHECKING
 
 from keyvault.agent import place, protocol, starting
 from keyvault.agent.client import DATA, EXEC, NOT_SERVED, SERVED
@@ -16,13 +17,16 @@ from keyvault.agent.warm import KeysDoNotFit, Signature, WarmUsage, WarmVault, s
 from keyvault.cli import exits, quick, streams
 from keyvault.cli.session import Session
 from keyvault.core import settings
-from keyvault.core.errors import KeyvaultError, VaultCorrupt
+from keyvault.core.errors import InvalidInput, KeyvaultError, VaultCorrupt
 from keyvault.core.harden import harden_process
 from keyvault.unlock.opening import existing_store
 from keyvault.unlock.unlocker import Unlocker
 from keyvault.vault.anchor import Anchors, files_of
 from keyvault.vault.usage import Usage
 from keyvault.vault.vault import Vault
+
+if TYPE_CHECKING:
+    from keyvault.agent.screen_lock import ScreenLock
 
 assert sys.platform != "win32"
 
@@ -36,6 +40,7 @@ def take_over() -> int:
     try:
         handed = starting.receive(0)
         agent = Agent(handed)
+        screen = _screen_lock() if handed.limits.on_screen_lock else None
         agent.vault().all_keys()  # the first client does not wait for them to be decoded
         here = place.take(handed.home)
     except KeyvaultError as exc:
@@ -46,11 +51,19 @@ def take_over() -> int:
     for fd in (0, 1):
         os.dup2(nowhere, fd)
     try:
-        Server(here, agent.lifetime, agent.serve, agent.status, agent.still_wanted).run()
+        Server(here, agent.lifetime, agent.serve, agent.status, agent.still_wanted, screen).run()
     finally:
         handed.keys.wipe()
         place.leave(here)
     return exits.DONE
+
+
+def _screen_lock() -> ScreenLock:
+    if sys.platform != "linux":
+        raise InvalidInput("the screen lock is heard on Linux only", "set lock_on_screen_lock = false in config.toml")
+    from keyvault.agent.screen_lock import ScreenLock
+
+    return ScreenLock()
 
 
 def _say(text: bytes) -> None:
@@ -125,7 +138,12 @@ class Agent:
 
         limits = self._handed.limits
         told = {"unlocked": True, "vault": self._handed.home, "pid": os.getpid(), **self.lifetime.left()}
-        return json.dumps(told | {"lock_on_suspend": limits.on_suspend, "served": self._served}).encode()
+        told |= {
+            "lock_on_suspend": limits.on_suspend,
+            "lock_on_screen_lock": limits.on_screen_lock,
+            "served": self._served,
+        }
+        return json.dumps(told).encode()
 
     def still_wanted(self) -> str:
         """Why there is nothing left to serve, or an empty string. Asked every few seconds."""
@@ -142,7 +160,7 @@ class Agent:
         words = call.words
         if not words or words[0] not in SERVED or any(word in _OF_ITS_OWN for word in words):
             return Reply(NOT_SERVED)
-        caller = streams.Caller(call.terminals, call.pid)
+        caller = streams.Caller(call.terminals, call.columns, call.pid)
         streams.serve(caller)
         session = WarmSession(self, words)
         code = quick.run(words, session)

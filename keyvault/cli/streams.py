@@ -14,10 +14,12 @@ class NotServed(Exception):
 
 
 class Caller:
-    """A client of the agent: which of its streams are terminals, its process, and what is to be written there, in order."""
+    """A client of the agent: which of its streams are terminals, the columns of stdout's (or 0), its process, and what is to
+    be written there, in order."""
 
-    def __init__(self, terminals: tuple[bool, ...], pid: int) -> None:
+    def __init__(self, terminals: tuple[bool, ...], columns: int, pid: int) -> None:
         self.terminals = terminals
+        self.columns = columns
         self.pid = pid
         self.said: list[tuple[int, bytes]] = []
 
