@@ -8,7 +8,7 @@ import sys
 from time import monotonic
 
 assert sys.platform != "win32"  # there is no agent on Windows yet; whoever imports this looks first
-import posix  # noqa: E402 - the type checker wants the line above first
+import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -25,6 +26,8 @@ class Limits(NamedTuple):
 
 def with_sleep() -> float:
     """Seconds of a clock that runs while the machine sleeps. macOS: the monotonic one does."""
+    if sys.platform == "win32":
+        return time.monotonic()
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform != "win32"  # which the type checker wants to hear first
+
 import os
 import socket
 import stat
-import sys
 from typing import NamedTuple
 
 from keyvault.agent import client
@@ -13,8 +16,6 @@ from keyvault.core import settings
 from keyvault.core.errors import AlreadyExists, InvalidInput, StoreFailed, UnsafeFile
 from keyvault.core.text import escape
 from keyvault.store.files import failure, make_private_folder
-
-assert sys.platform != "win32"
 
 _WAITING = 128  # connections that the kernel keeps until they are accepted
 

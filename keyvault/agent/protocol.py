@@ -10,6 +10,10 @@ byte each), and chunks, each a stream (1 stdout, 2 stderr, 3 data), a length, an
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform != "win32"  # which the type checker wants to hear first
+
 from typing import NamedTuple
 
 from keyvault.agent.client import DATA, LARGEST_ANSWER, NOT_SERVED

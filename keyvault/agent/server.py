@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform != "win32"  # which the type checker wants to hear first
+
 import os
 import selectors
 import signal
 import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -19,8 +22,6 @@ from keyvault.agent.protocol import REFUSED, Call, Reply
 
 if TYPE_CHECKING:
     from keyvault.agent.screen_lock import ScreenLock
-
-assert sys.platform != "win32"
 
 _MOST = 256  # connections at once
 _TO_ASK, _TO_READ = 2.0, 5.0  # seconds a client has to send its request, and to take its answer

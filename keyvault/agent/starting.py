@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform != "win32"  # which the type checker wants to hear first
+
 import json
 import os
 import signal
-import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from keyvault.agent import client
 from keyvault.agent.lifetime import Limits
-from keyvault.agent.warm import PurposeKeys
+from keyvault.agent.warm import Handed, PurposeKeys
 from keyvault.core import settings
 from keyvault.core.errors import InvalidInput, KeyvaultError
 
 if TYPE_CHECKING:
     from _socket import socket
 
-assert sys.platform != "win32"
-
 READY = b"ready\n"
 _TO_START, _TO_END, _TO_DIE = 20.0, 3.0, 2.0  # seconds
 _KEYS_AT = 4096  # the keys come after a text of this length, so that they are read into a buffer that can be wiped
-
-
-class Handed(NamedTuple):
-    """What a new agent is given: the vault, its keys, and how long to keep them."""
-
-    home: str
-    state: str
-    limits: Limits
-    keys: PurposeKeys
 
 
 def encode(handed: Handed) -> bytearray:
@@ -147,8 +139,9 @@ def become(handed: Handed) -> None:
     given, gives = os.pipe()
     os.writev(gives, [encode(handed)])
     os.close(gives)
-    os.dup2(given, 0)
     try:
+        os.dup2(given, 0)
+        os.dup2(2, 1)  # it tells how it began on stdout, which is for what was asked for
         os.execve(sys.executable, command(), settings.helper_environment())  # noqa: S606
     except OSError as exc:
         raise KeyvaultError(f"cannot start the agent: {(exc.strerror or 'error').lower()}") from exc

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import NamedTuple
 
+from keyvault.agent.lifetime import Limits
 from keyvault.core.errors import Locked
 from keyvault.vault import tree
 from keyvault.vault.codec import Header, VaultKeys
@@ -46,6 +48,15 @@ class PurposeKeys:
         """Overwrite them. Copies that libraries made stay until the process ends."""
         for key in self._keys:
             key[:] = bytes(len(key))
+
+
+class Handed(NamedTuple):
+    """What a new agent is given: the vault, its keys, and how long to keep them."""
+
+    home: str
+    state: str
+    limits: Limits
+    keys: PurposeKeys
 
 
 def purpose_keys(vault: Vault) -> PurposeKeys:

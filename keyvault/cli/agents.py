@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from keyvault.cli import terminal
 from keyvault.core import settings
@@ -13,7 +13,7 @@ from keyvault.vault.codec import Header, VaultKeys
 
 if TYPE_CHECKING:
     from keyvault.agent.lifetime import Limits
-    from keyvault.agent.starting import Handed
+    from keyvault.agent.warm import Handed
     from keyvault.unlock.unlocker import Unlocker
     from keyvault.vault.vault import Unlock, Vault
 
@@ -63,8 +63,7 @@ def start_after(configured: Settings, vault: Vault) -> None:
 
 def handed(configured: Settings, vault: Vault, wanted: Limits) -> Handed:
     """What a new agent is given."""
-    from keyvault.agent.starting import Handed
-    from keyvault.agent.warm import purpose_keys
+    from keyvault.agent.warm import Handed, purpose_keys
 
     return Handed(configured.home, configured.state, wanted, purpose_keys(vault))
 
@@ -95,10 +94,9 @@ def _table() -> dict[str, Any]:
     return said
 
 
-def on_posix() -> None:
-    """Raises InvalidInput on Windows."""
-    if sys.platform == "win32":
-        raise InvalidInput("there is no agent on Windows yet", "the OS keyring unlocks the vault without asking")
+def not_on_windows() -> NoReturn:
+    """Raises InvalidInput."""
+    raise InvalidInput("there is no agent on Windows yet", "the OS keyring unlocks the vault without asking")
 
 
 def status(configured: Settings) -> dict[str, Any] | None:
@@ -118,6 +116,8 @@ def status(configured: Settings) -> dict[str, Any] | None:
 
 def start(configured: Settings, wanted: Handed) -> dict[str, Any]:
     """Start an agent in place of another, and return its status. Raises KeyvaultError."""
+    if sys.platform == "win32":
+        not_on_windows()
     import time
 
     from keyvault.agent import place, starting

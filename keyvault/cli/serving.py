@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform != "win32"  # which the type checker wants to hear first
+
 import os
 import re
-import sys
 from typing import TYPE_CHECKING
 
 from keyvault.agent import place, protocol, starting
@@ -12,8 +15,7 @@ from keyvault.agent.client import DATA, EXEC, NOT_SERVED, SERVED
 from keyvault.agent.lifetime import Lifetime
 from keyvault.agent.protocol import Call, Reply
 from keyvault.agent.server import Server
-from keyvault.agent.starting import Handed
-from keyvault.agent.warm import KeysDoNotFit, Signature, WarmUsage, WarmVault, signature
+from keyvault.agent.warm import Handed, KeysDoNotFit, Signature, WarmUsage, WarmVault, signature
 from keyvault.cli import exits, quick, streams
 from keyvault.cli.session import Session
 from keyvault.core import settings
@@ -27,8 +29,6 @@ from keyvault.vault.vault import Vault
 
 if TYPE_CHECKING:
     from keyvault.agent.screen_lock import ScreenLock
-
-assert sys.platform != "win32"
 
 _OF_ITS_OWN = ("--debug", "--help", "-h")  # they show places in the program, or are as wide as the terminal
 _UTF8 = re.compile(r"(?i)C|POSIX|.*\.utf-?8(@.*)?")

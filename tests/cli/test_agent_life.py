@@ -185,8 +185,8 @@ def test_signals_lock(home: AgentHome, number: int) -> None:
 
 def test_idle_time_ends_it(home: AgentHome) -> None:
     from keyvault.agent.lifetime import Limits
-    from keyvault.agent.starting import Handed, spawn
-    from keyvault.agent.warm import purpose_keys
+    from keyvault.agent.starting import spawn
+    from keyvault.agent.warm import Handed, purpose_keys
 
     with pytest.MonkeyPatch.context() as patched:
         for name, value in home.environment.items():

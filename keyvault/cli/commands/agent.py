@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from keyvault.cli import agents
@@ -18,7 +20,8 @@ from keyvault.cli.session import Session
 @click.pass_obj
 def command(session: Session, longest: str | None) -> None:
     """Unlock the vault and be its agent, in the foreground: for a service manager. `unlock` starts one in the background."""
-    agents.on_posix()
+    if sys.platform == "win32":
+        agents.not_on_windows()
     wanted = agents.limits(None, longest or "")
     handed = agents.handed(session.settings, session.open(session.unlocker()), wanted)
     from keyvault.agent import starting

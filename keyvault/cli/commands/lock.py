@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from keyvault.cli import agents, terminal
@@ -14,7 +16,8 @@ from keyvault.cli.session import Session
 @click.pass_obj
 def command(session: Session) -> None:
     """End the agent. When this returns its process is gone, and with it the keys it held."""
-    agents.on_posix()
+    if sys.platform == "win32":
+        agents.not_on_windows()
     from keyvault.agent import place, starting
 
     there_was = starting.end(place.path_of(session.settings.home))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from keyvault.cli import agents, terminal
@@ -21,7 +23,8 @@ def command(session: Session, longest: str | None) -> None:
 
     Where one runs already it is left alone; with --for it is unlocked again, and the time counts anew.
     """
-    agents.on_posix()
+    if sys.platform == "win32":
+        agents.not_on_windows()
     if longest is None and (left := agents.status(session.settings)):
         terminal.tip(f"unlocked already, {agents.for_so_long(left)}")
         return
