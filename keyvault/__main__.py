@@ -1,4 +1,5 @@
-"""The entry point. `env` and `hook` as a shell calls them are answered without importing click, which would double its cost."""
+"""The entry point. The agent is asked first. Without one, `env` and `hook` as a shell calls them need no click, which would
+double their cost."""
 
 from __future__ import annotations
 
@@ -6,36 +7,35 @@ import gc
 import sys
 
 
-def main() -> None:
-    """Run the command line and exit."""
+def main(*, asked: bool = False) -> None:
+    """Run the command line and exit. `asked`: the agent was asked already."""
     # Start-up makes thousands of objects that stay: looking through them for garbage, now and at exit, costs a tenth of `env`.
     gc.set_threshold(100_000)
     try:
-        code = _run(sys.argv[1:])
+        code = _run(sys.argv[1:], asked=asked)
     except KeyboardInterrupt:  # while modules were loaded
         code = 130
     gc.freeze()
     sys.exit(code)
 
 
-def _run(words: list[str]) -> int:
+def _run(words: list[str], *, asked: bool) -> int:
     if words == ["--version"]:
         from keyvault.cli import version
 
         return version.show()
-    if words[:1] == ["env"]:
-        from keyvault.cli import quick
+    if words == ["agent", "--take-over"]:
+        from keyvault.cli import serving
 
-        if (request := quick.parse_env(words[1:])) is not None:
-            return quick.env(*request)
-    if words[:1] == ["hook"]:
-        from keyvault.cli import quick
+        return serving.take_over()
+    if sys.platform != "win32" and not asked:
+        from keyvault.agent import client
 
-        if (asked := quick.parse_hook(words[1:])) is not None:
-            return quick.hook(*asked)
-    from keyvault.cli import app
+        if (code := client.ask(words)) is not None:
+            return code
+    from keyvault.cli import quick
 
-    return app.run(words)
+    return quick.run(words)
 
 
 if __name__ == "__main__":

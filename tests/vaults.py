@@ -52,6 +52,7 @@ class VaultHome:
             "KEYVAULT_HOME": self.home,
             "KEYVAULT_STATE": self.state,
             "KEYVAULT_KEY_FILE": self.key_file,
+            "KEYVAULT_NO_AGENT": "1",  # else unlocking would leave an agent behind
             "XDG_RUNTIME_DIR": self.folder,  # so that no session's keyring is met by accident
         }
 

@@ -47,6 +47,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deny": ("deny", "Ignore a project."),
     "hook": ("hook", "Load a project's keys on entering its folder."),
     "shell": ("shell", "Set keyvault up in a shell's start-up file."),
+    "unlock": ("unlock", "Unlock once: an agent keeps the vault open for hours."),
+    "lock": ("lock", "End the agent, and with it what it knows."),
+    "status": ("status", "Whether an agent keeps the vault open, and for how long."),
+    "agent": ("agent", "Be the agent, for a service manager."),
     "slots": ("slots", "The ways to unlock the vault."),
     "passwd": ("passwd", "Change the passphrase."),
     "rekey": ("rekey", "Seal everything anew under a new vault key."),
@@ -122,9 +126,8 @@ def app() -> None:
     """An encrypted vault for API keys that puts the right ones into your shell, .env file or program."""
 
 
-def run(words: list[str]) -> int:
+def run(words: list[str], session: Session) -> int:
     """Run one command line; the exit code."""
-    session = Session()
     session.debug = "--debug" in (words[: words.index("--")] if "--" in words else words)
     failure_code = exits.RUN_FAILED if next((w for w in words if not w.startswith("-")), "") == "run" else None
     if next((w for w in words if not w.startswith("-")), "") == "env":

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from keyvault.cli import render, terminal
+from keyvault.cli import render, streams, terminal
 from keyvault.cli.exits import DONE, FAILED, NOT_FOUND
 from keyvault.cli.session import Session
 from keyvault.core import clock, settings
@@ -31,6 +31,8 @@ class Request(NamedTuple):
 def run(session: Session, request: Request) -> int:
     """Print the variables; the exit code. A failure is also told to the shell that evaluates the output."""
     session.on_failure = None if request.output else lambda code: tell_shell(request.format, code)
+    if request.output:
+        streams.only_here()
     form = load_format(request.format, request.dialect)
     if request.unset and request.output:
         raise InvalidInput("--unset prints statements and changes no file", "leave out --unset or -o")
@@ -42,7 +44,10 @@ def load_format(name: str, dialect: str = "portable") -> Format:
     if name == "auto":
         from keyvault.environment.shell import detect_shell
 
-        name = detect_shell()
+        client = streams.caller()
+        if client and not client.pid:
+            streams.not_served()  # its processes cannot be seen from here
+        name = detect_shell(client.pid if client else None)
     return load(name, dialect)
 
 
@@ -93,6 +98,8 @@ def _print(rendered: Rendered, form: Format, *, incomplete: bool = False) -> int
         terminal.warn(note)
     failed = form.failure(code) if code and form.is_shell else ""
     runner_file = settings.variable("GITHUB_ENV") if rendered.masks else None
+    if runner_file:
+        streams.only_here()
     render.out(rendered.masks + ("" if runner_file else rendered.text) + failed)
     if runner_file:  # the runner reads variables from there, and from nowhere else
         from keyvault.environment import export_file

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable
 
-from keyvault.cli import exits, terminal
+from keyvault.cli import exits, streams, terminal
 from keyvault.cli.session import Session
 from keyvault.core.errors import KeyvaultError
 
@@ -37,7 +37,10 @@ def guarded(action: Callable[[], int], session: Session, *, failure_code: int | 
         terminal.say("")
     except BrokenPipeError:
         return exits.READER_GONE
+    except streams.NotServed:
+        raise
     except Exception as exc:  # noqa: BLE001 - the border itself: a traceback could show a value
+        streams.only_here()  # the client tries it by itself, and says what is wrong if it still is
         terminal.error(
             _exhausted(exc)
             or KeyvaultError(f"internal error ({type(exc).__name__})", "please report it; --debug shows where it happened")

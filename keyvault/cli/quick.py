@@ -11,6 +11,18 @@ if TYPE_CHECKING:
     from keyvault.cli.exporting import Request
 
 
+def run(words: list[str], session: Session | None = None) -> int:
+    """Run one command line; the exit code."""
+    session = session or Session()
+    if words[:1] == ["env"] and (request := parse_env(words[1:])) is not None:
+        return env(*request, session)
+    if words[:1] == ["hook"] and (asked := parse_hook(words[1:])) is not None:
+        return hook(*asked, session)
+    from keyvault.cli import app
+
+    return app.run(words, session)
+
+
 def parse_env(words: list[str]) -> tuple[Request, bool] | None:
     """What `env WORDS` asks for and whether input is forbidden, or None where click should look at it."""
     from keyvault.cli.exporting import Request
@@ -35,13 +47,12 @@ def parse_env(words: list[str]) -> tuple[Request, bool] | None:
     return request, no_input
 
 
-def env(request: Request, no_input: bool) -> int:
+def env(request: Request, no_input: bool, session: Session) -> int:
     """Answer `env`."""
-    from keyvault.cli.exporting import run
+    from keyvault.cli import exporting
 
-    session = Session()
     session.no_input = no_input
-    return guard.guarded(lambda: run(session, request), session)
+    return guard.guarded(lambda: exporting.run(session, request), session)
 
 
 def parse_hook(words: list[str]) -> tuple[str, bool] | None:
@@ -52,9 +63,8 @@ def parse_hook(words: list[str]) -> tuple[str, bool] | None:
     return words[0], plan
 
 
-def hook(shell: str, plan: bool) -> int:
+def hook(shell: str, plan: bool, session: Session) -> int:
     """Answer `hook`."""
-    from keyvault.cli.hooking import run
+    from keyvault.cli import hooking
 
-    session = Session()
-    return guard.guarded(lambda: run(session, shell, plan=plan), session)
+    return guard.guarded(lambda: hooking.run(session, shell, plan=plan), session)

@@ -7,13 +7,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from keyvault.cli import terminal
+from keyvault.cli import streams, terminal
 from keyvault.core.errors import StoreFailed
 from keyvault.core.text import is_unsafe
 
 
 def out(text: str) -> None:
     """Exactly this text, as UTF-8. Raises StoreFailed when it cannot be written; a closed pipe ends the process quietly."""
+    if client := streams.caller():
+        return client.write(streams.OUT, text.encode())
     if sys.stdout is None:
         raise StoreFailed("cannot write the output: standard output is closed", "see where the output goes")
     try:

@@ -54,9 +54,33 @@ class Session:
 
     def open(self, unlocker: Unlocker | None = None, *, believe_store: bool = False) -> Vault:
         """The vault, unlocked; its notices are told."""
-        vault = open_vault(self.settings, unlocker or self.unlocker(), believe_store=believe_store)
+        if unlocker or believe_store:
+            vault = open_vault(self.settings, unlocker or self.unlocker(), believe_store=believe_store)
+        else:
+            vault = self._open_warm()
         self.tell_notices(vault)
         return vault
+
+    def _open_warm(self) -> Vault:
+        """With the keys that an agent holds, else by unlocking: then an agent may keep them."""
+        from keyvault.cli import agents
+
+        unlocker = self.unlocker()
+        vault = open_vault(self.settings, agents.keys_first(self.settings, unlocker))
+        if unlocker.by_person:
+            agents.start_after(self.settings, vault)
+        return vault
+
+    def close(self, vault: Vault) -> None:
+        """Let go of the vault's file before something slow."""
+        vault.store.close()
+
+    def become(self, words: list[str], environment: dict[str, str], masked: list[str]) -> int:
+        """Become another program with this environment, or stay to mask these values in its output. Raises RunFailed."""
+        from keyvault.core.harden import restore_limits
+        from keyvault.environment.run import run
+
+        return run(words, environment, redact=masked, before_exec=restore_limits)
 
     def tell_notices(self, vault: Vault) -> None:
         """Say once what the vault has to say."""

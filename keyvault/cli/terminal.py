@@ -9,6 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from keyvault.cli import streams
 from keyvault.core.errors import InvalidInput, KeyvaultError
 from keyvault.core.text import escape
 
@@ -49,6 +50,8 @@ def say(text: str) -> None:
 
 def is_terminal(fd: int) -> bool:
     """Whether a standard stream is a terminal."""
+    if client := streams.caller():
+        return client.terminals[fd]
     try:
         return os.isatty(fd)
     except OSError:
@@ -57,6 +60,8 @@ def is_terminal(fd: int) -> bool:
 
 def columns() -> int:
     """How many columns standard output shows; 0 where it is no terminal, or one that does not say."""
+    if client := streams.caller():
+        return client.columns
     try:
         return os.get_terminal_size(1).columns if is_terminal(1) else 0
     except OSError:
@@ -73,6 +78,7 @@ def shows_colour(fd: int) -> bool:
 
 def can_ask() -> bool:
     """Whether there is a terminal to ask on, whatever stdin and stdout are."""
+    streams.only_here()
     if sys.platform == "win32":
         return sys.stdin is not None and sys.stdin.isatty()
     try:
@@ -84,6 +90,7 @@ def can_ask() -> bool:
 
 def ask_hidden(prompt: str) -> str:
     """A line typed or pasted without echo, whole or not at all: getpass would take a part. Raises Interrupted, InvalidInput."""
+    streams.only_here()
     if sys.platform == "win32":
         from getpass import getpass
 
@@ -122,6 +129,7 @@ def ask_hidden(prompt: str) -> str:
 
 def ask(prompt: str) -> str:
     """A line typed with echo. Raises Interrupted, also where the terminal is gone."""
+    streams.only_here()
     try:
         if sys.platform == "win32":
             sys.stderr.write(escape(prompt))
@@ -158,6 +166,9 @@ def _line(kind: str, text: str) -> None:
 
 
 def _write(text: str) -> None:
+    if client := streams.caller():
+        client.write(streams.ERR, text.encode("utf-8", "replace"))
+        return
     try:
         # Past the buffers: what they could not write would fail again at exit, and change the exit code.
         with open(sys.stderr.fileno(), "wb", buffering=0, closefd=False) as stream:

@@ -95,6 +95,27 @@ def set_variables(added: dict[str, str], *, override: bool) -> list[str]:
     return list(chosen)
 
 
+def environment_bytes() -> dict[bytes, bytes]:
+    """This process's environment as the system has it."""
+    return {os.fsencode(name): os.fsencode(value) for name, value in os.environ.items()}
+
+
+def take_environment(environment: dict[str, str]) -> None:
+    """Make this the environment of this process, for the agent, which stands in for its clients. Raises InvalidInput."""
+    if _taken == environment:
+        return
+    _taken.clear()
+    try:
+        os.environ.clear()
+        os.environ.update(environment)
+    except (OSError, ValueError) as exc:
+        raise InvalidInput("this environment cannot be taken over") from exc
+    _taken.update(environment)
+
+
+_taken: dict[str, str] = {}  # what `take_environment` put there last: most clients have the one of the last
+
+
 def child_environment(added: dict[str, str]) -> dict[str, str]:
     """The environment of a child: this process's, less the ways to unlock, plus `added`."""
     kept = {name: value for name, value in os.environ.items() if name not in UNLOCKING}
@@ -110,6 +131,11 @@ _HELPER_NAMES = (
 )
 
 
+def unlocking_given() -> bool:
+    """This environment itself says how to unlock."""
+    return any(os.environ.get(name) for name in UNLOCKING)
+
+
 def helper_environment() -> dict[str, str]:
-    """The environment of the keyring's helper process: the session's variables, and nothing of the user's own."""
+    """The environment of the keyring's helper and of the agent: the session's variables, and nothing of the user's own."""
     return {name: value for name, value in os.environ.items() if name in _HELPER_NAMES or name.startswith(("XDG_", "LC_"))}

@@ -47,15 +47,15 @@ def loading(format_name: str) -> str:
     return calls.get(format_name, 'eval "$(keyvault env)"')
 
 
-def detect_shell() -> str:
-    """The format for the nearest shell among this process's ancestors.
+def detect_shell(pid: int | None = None) -> str:
+    """The format for the nearest shell among this process's ancestors, or from process `pid` upwards.
 
     Whatever is not a shell (python, uv, pipx, sudo, env, make, a terminal) is walked past; `sh -c` counts, for it is the
     one to evaluate what it runs. Falls back to sh, and on Windows says powershell.
     """
     if sys.platform == "win32":
         return "powershell"
-    return nearest(_from_proc if os.path.exists("/proc/self/stat") else _from_ps(), os.getppid())
+    return nearest(_from_proc if os.path.exists("/proc/self/stat") else _from_ps(), pid or os.getppid())
 
 
 def nearest(look_up: Callable[[int], tuple[str, int] | None], pid: int) -> str:

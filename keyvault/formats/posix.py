@@ -35,6 +35,17 @@ zsh_eval_context zsh_scheduled_events"""
 _RESERVED = {"sh": _BASH + " " + _KSH, "bash": _BASH, "zsh": _ZSH, "ksh": _KSH}
 
 
+class _Escapes(dict[int, str]):
+    """How each byte is written; worked out when it is met."""
+
+    def __init__(self, lead: str) -> None:
+        self._lead = lead
+
+    def __missing__(self, byte: int) -> str:
+        self[byte] = chr(byte) if is_plain(chr(byte)) else f"\\{self._lead}{byte:03o}"
+        return self[byte]
+
+
 class Posix(Format):
     """The family of the Bourne shell."""
 
@@ -45,7 +56,7 @@ class Posix(Format):
         self.reserved = frozenset(_RESERVED[name].split())
 
     def _assign(self, variable: str, value: str) -> str:
-        if all(map(is_plain, value)):
+        if not value or (value.isascii() and value.replace("_", "a").isalnum()):
             return f"export {variable}={value};\n"
         return self._quoted(variable, self._escaped(value))
 
@@ -54,9 +65,9 @@ class Posix(Format):
         return f"$'{self._escaped(value)}'"
 
     def _escaped(self, value: str) -> str:
-        return "".join(chr(b) if is_plain(chr(b)) else f"\\{self._lead}{b:03o}" for b in value.encode())
+        return value.encode().decode("latin-1").translate(self._escapes)  # byte by byte
 
-    _lead = ""
+    _escapes = _Escapes("")
 
     def _quoted(self, variable: str, escaped: str) -> str:
         return f"export {variable}=$'{escaped}';\n"
@@ -83,7 +94,7 @@ class Posix(Format):
 class Sh(Posix):
     """POSIX sh: no `$'...'` before 2024's edition, and dash still has none."""
 
-    _lead = "0"
+    _escapes = _Escapes("0")
 
     def _quoted(self, variable: str, escaped: str) -> str:
         return f'{variable}="$(printf %b \'{escaped}_\')"; export {variable}="${{{variable}%_}}";\n'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from keyvault.core.errors import NotFound
@@ -12,9 +11,8 @@ from keyvault.core.text import escape
 from keyvault.store.files import check_private
 from keyvault.store.sqlite import SqliteStore, open_store
 from keyvault.vault.anchor import Anchors
-from keyvault.vault.codec import Header
 from keyvault.vault.usage import Usage
-from keyvault.vault.vault import Vault
+from keyvault.vault.vault import Unlock, Vault
 
 if TYPE_CHECKING:
     from keyvault.vault.originals import Originals
@@ -29,9 +27,7 @@ def existing_store(settings: Settings) -> SqliteStore:
         raise NotFound(f"no vault at {escape(settings.home)}", "keyvault init makes one") from exc
 
 
-def open_vault(
-    settings: Settings, unlock: Callable[[Header], bytes], *, believe_store: bool = False, harden: bool = True
-) -> Vault:
+def open_vault(settings: Settings, unlock: Unlock, *, believe_store: bool = False, harden: bool = True) -> Vault:
     """The vault that is set up here, unlocked. Raises NotFound, Locked, WrongSecret, VaultCorrupt, ..."""
     if harden:
         harden_process()

@@ -31,6 +31,7 @@ class Unlocker:
         self._settings = settings
         self._people = people
         self._reasons: list[str] = []
+        self.by_person = False  # typed, or kept in the person's keyring: nothing in the environment said how
         self.used: tuple[Slot, bytes] | None = None  # the slot that opened, and the secret it opened with
 
     def __call__(self, header: Header) -> bytes:
@@ -84,6 +85,7 @@ class Unlocker:
                 if secret is None:
                     self._reasons.append("the OS keyring has no item for this vault")
                 else:
+                    self.by_person = True
                     return self._open(header, [slot], KEYRING, secret)
             except (Unreachable, WrongSecret) as exc:
                 self._reasons.append(exc.message)
@@ -105,6 +107,7 @@ class Unlocker:
         if reason:
             self._people.tell(reason)
         what = "passphrase" if PASSPHRASE in kinds else "recovery code"
+        self.by_person = True
         for left in reversed(range(TRIES)):
             try:
                 return self._open_text(header, present, ask(f"keyvault {what}: "))

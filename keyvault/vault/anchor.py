@@ -86,6 +86,11 @@ class Anchors:
         write_private(os.path.join(self._state, name), data.encode())
 
 
+def files_of(state: str, vault_id: str, path: str) -> list[str]:
+    """The two files that say what is known of a vault at a path."""
+    return [os.path.join(state, f"anchor-{vault_id}"), os.path.join(state, _path_file(path))]
+
+
 def host_name() -> str:
     """The name of this machine, for people."""
     if sys.platform != "win32":

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from keyvault.core import clock
-from keyvault.core.errors import InvalidInput, NotFound
+from keyvault.core.errors import InvalidInput, Locked, NotFound
 from keyvault.crypto.kdf import STANDARD, Argon2Parameters
 from keyvault.crypto.primitives import random_bytes
 from keyvault.vault import codec, journal, slots, tree
@@ -67,8 +67,10 @@ def with_slots(header: Header, new: list[Slot]) -> Header:
 def add_slot(vault: Vault, secret: SlotSecret, instead_of: str = "", what: str = "slot-add") -> Slot:
     """One more way to unlock; with `instead_of`, in place of the slot of that id, in one commit.
 
-    Raises InvalidInput, NotFound.
+    Raises Locked where the vault was opened without its vault key, InvalidInput, NotFound.
     """
+    if not vault.keys_in_use.vault_key:
+        raise Locked("the vault was not unlocked for this", "unlock it with one of its slots")
     before = vault.header  # the property moves on with the vault; the slot is wrapped for this epoch
     slot = _wrap(before, secret, vault.keys_in_use.vault_key)
     with vault.transaction(what) as tx:

@@ -64,14 +64,14 @@ class Usage:
     """The usage file of one vault in the state folder. Its key hangs on the fingerprint key, which a rekey keeps."""
 
     def __init__(self, state: str, vault_id: str, fingerprint_key: bytes) -> None:
-        self._path = os.path.join(state, f"usage-{vault_id}")
+        self.path = os.path.join(state, f"usage-{vault_id}")
         self._header = Header(vault_id, 0, ())
         self._key = expand(fingerprint_key, b"keyvault/1/usage\x00")
 
     def read(self) -> dict[str, Used]:
         """By record id. What cannot be read is empty."""
         try:
-            sealed = read_private(self._path, _LARGEST)
+            sealed = read_private(self.path, _LARGEST)
             fields = load_json(codec.unseal(_KIND, self._key, self._header, b"", sealed), "the usage file")
             days = fields.items()
             return {key: Used(*(n * DAY if type(n) is int else None for n in pair)) for key, pair in days}
@@ -92,7 +92,7 @@ class Usage:
     def _write(self, known: dict[str, Used]) -> None:
         days = {key: [n // DAY if n else None for n in pair] for key, pair in known.items()}
         try:
-            make_private_folder(os.path.dirname(self._path))
-            write_private(self._path, codec.seal(_KIND, self._key, self._header, b"", dump_json(days)), durable=False)
+            make_private_folder(os.path.dirname(self.path))
+            write_private(self.path, codec.seal(_KIND, self._key, self._header, b"", dump_json(days)), durable=False)
         except KeyvaultError:
             return  # a full or read-only disk must not keep anybody from their keys

@@ -20,7 +20,8 @@ from keyvault.vault.keys import VALUE_FIELD, ApiKey, Version, decode_record, dec
 from keyvault.vault.state import Root, State, open_root, seal_head, seal_page, seal_row, value_place
 
 T = TypeVar("T")
-Unlock = Callable[[Header], bytes]  # finds the vault key of a header, or raises Locked or WrongSecret
+# Finds the vault key of a header, or its purpose keys without the vault key; or raises Locked or WrongSecret.
+Unlock = Callable[[Header], bytes | VaultKeys]
 
 
 class _Missing(VaultCorrupt):
@@ -271,7 +272,8 @@ class Vault:
         header_bytes, sealed = codec.split_head(head)
         header = codec.decode_header(header_bytes)
         if self._keys_of != (header.vault_id, header.epoch):
-            self._keys = codec.derive_keys(self._unlock(header), header.vault_id, header.epoch)
+            found = self._unlock(header)
+            self._keys = found if isinstance(found, VaultKeys) else codec.derive_keys(found, header.vault_id, header.epoch)
             self._keys_of = (header.vault_id, header.epoch)
         root = open_root(header, header_bytes, self._keys, sealed)
         if not self._believe_store:

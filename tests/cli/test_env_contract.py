@@ -332,7 +332,7 @@ def test_run_hands_on_the_keys_and_no_way_to_unlock(tmp_path: os.PathLike[str]) 
     assert child["OPENAI_API_KEY"] == "line 1\nline 2"
     assert child["MINE"] == "m"
     assert "GROQ_API_KEY" not in child
-    assert {name for name in child if name.startswith("KEYVAULT_")} == {"KEYVAULT_HOME", "KEYVAULT_STATE"}
+    assert {name for name in child if name.startswith("KEYVAULT_")} == {"KEYVAULT_HOME", "KEYVAULT_STATE", "KEYVAULT_NO_AGENT"}
 
 
 def test_run_leaves_the_limit_on_core_files_as_it_was(home: VaultHome) -> None:

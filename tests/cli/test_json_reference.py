@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from agents import agent_home
 from internet import Internet, as_json
 from vaults import VaultHome
 
@@ -94,6 +95,12 @@ def test_what_is_told_about_a_project_has_the_documented_keys(home: VaultHome, h
         name: type(value) for name, value in documented()[heading].items() if printed[name] is not None
     }
     home.run("rm", "deepseek/other")
+
+
+def test_an_agent_tells_of_itself_as_documented() -> None:
+    with agent_home() as home:
+        home.start_agent()
+        assert shape(json.loads(home.run("status", "--json").stdout)) == shape(documented()["status --json"])
 
 
 @pytest.mark.parametrize("heading", ["check --json", "balance --json"])

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
+from agents import AgentHome
 from faults import states
 from faults.forks import Forks
 from faults.pipes import Pipe
@@ -147,3 +148,23 @@ def test_a_long_lived_vault_goes_on_after_the_disk_was_full(disk: Disk, forks: F
     assert job.wait().code == 0
     assert {"small/s1", "small/s5"} <= set(states.content(home)["keys"])
     pipe.close()
+
+
+def test_an_agent_begins_and_answers_on_a_full_disk(disk: Disk) -> None:
+    if not disk.mounted:
+        pytest.skip("without root no disk can be filled under a running process")
+    home = AgentHome(os.path.join(disk.folder, "home"))
+    os.mkdir(home.folder, 0o700)
+    vault = home.create()
+    add_key(vault, "openai/default", "sk-1", "OPENAI_API_KEY")
+    vault.store.close()
+    expected = home.cold("env", "--format", "bash").stdout
+    disk.fill()
+    home.start_agent()
+    try:
+        for _ in range(3):
+            assert home.run("env", "--format", "bash").stdout == expected
+        assert home.served == 3
+    finally:
+        home.run("lock")
+    assert home.status() == {}

@@ -12,12 +12,14 @@ from vaults import VaultHome, add_key
 # All that `--version` loads of ours, and nothing else.
 _VERSION = {
     "keyvault",
-    *("keyvault.__main__", "keyvault.cli", "keyvault.cli.exits", "keyvault.cli.render", "keyvault.cli.terminal"),
+    *("keyvault.__main__", "keyvault.cli", "keyvault.cli.exits", "keyvault.cli.render", "keyvault.cli.streams"),
+    "keyvault.cli.terminal",
     *("keyvault.cli.version", "keyvault.core", "keyvault.core.errors", "keyvault.core.text", "keyvault.core.version"),
 }
 
 # All that `env --format bash` loads of ours, with a key file, into a pipe, and nothing else.
 _ENV = (_VERSION - {"keyvault.cli.version", "keyvault.core.version"}) | {
+    *("keyvault.agent", "keyvault.agent.client", "keyvault.cli.agents"),
     *("keyvault.cli.exporting", "keyvault.cli.guard", "keyvault.cli.quick", "keyvault.cli.session"),
     *("keyvault.core.clock", "keyvault.core.harden", "keyvault.core.refs", "keyvault.core.secret", "keyvault.core.settings"),
     *("keyvault.crypto", "keyvault.crypto.aead", "keyvault.crypto.kdf", "keyvault.crypto.primitives"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import render, terminal
+from keyvault.cli import render, streams, terminal
 from keyvault.cli.app import common
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
@@ -31,13 +31,15 @@ def command(session: Session, ref: str, reveal: bool, copy: bool, field: str | N
     """Print or copy one value. Needs --reveal or --copy."""
     if reveal == copy:
         raise InvalidInput("say how you want the value", "--reveal prints it, --copy puts it on the clipboard")
+    if copy:
+        streams.only_here()
     vault = session.open()
     key, values = open_key(vault, str(parse_ref(ref)), session.approve, number)
     part = VALUE_FIELD if field is None else field
     if part not in values:
         raise NotFound(f"{key.ref} has no field {escape(part[:40])}", f"keyvault show {key.ref}")
     usage = session.usage(vault)
-    vault.store.close()
+    session.close(vault)
     if copy:
         from keyvault.cli import clipboard
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import terminal
+from keyvault.cli import streams, terminal
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import InvalidInput, NotFound
-from keyvault.core.harden import restore_limits
 from keyvault.core.settings import child_environment
 from keyvault.environment.redact import SHORTEST
 from keyvault.environment.resolve import resolve
-from keyvault.environment.run import run
 from keyvault.environment.selection import select
 from keyvault.vault.usage import USED
 
@@ -32,6 +30,8 @@ def command(session: Session, only: tuple[str, ...], profile: str | None, redact
     """
     if not words:
         raise InvalidInput("no program to run", "keyvault run -- CMD ARG...")
+    if redact:
+        streams.only_here()
     vault = session.open()
     resolved = resolve(vault, select(session.settings, only, profile), session.approve)
     for warning in resolved.warnings:
@@ -45,10 +45,10 @@ def command(session: Session, only: tuple[str, ...], profile: str | None, redact
         )
     session.usage(vault).note((key.id for key in resolved.keys), USED, clock.now())
     session.remind(vault, resolved.keys)
-    vault.store.close()
+    session.close(vault)
     added = dict(resolved.variables)
     masked = list(added.values()) if redact else []
     for name, value in added.items():
         if redact and len(value) < SHORTEST:
             terminal.warn(f"the value of {name} is too short to be masked")
-    return run(list(words), child_environment(added), redact=masked, before_exec=restore_limits)
+    return session.become(list(words), child_environment(added), masked)

@@ -65,7 +65,7 @@ def add(
     insist: bool,
 ) -> None:
     """Add one more way to unlock."""
-    vault = session.open()
+    vault = session.open(session.unlocker())
     with new_slots.taken_back(session, new_slots.changed_since_now(vault)):
         if kind == KEYRING:
             secret = new_slots.keyring(session, vault.header.vault_id)

@@ -1,0 +1,1 @@
+"""The unlocked, warm process: who may ask it, what it answers, and when it ends."""

@@ -1,0 +1,187 @@
+"""Start an agent with the keys of an open vault, handed over a pipe; end one."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform != "win32"  # which the type checker wants to hear first
+
+import json
+import os
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from keyvault.agent import client
+from keyvault.agent.lifetime import Limits
+from keyvault.agent.warm import Handed, PurposeKeys
+from keyvault.core import settings
+from keyvault.core.errors import InvalidInput, KeyvaultError
+
+if TYPE_CHECKING:
+    from _socket import socket
+
+READY = b"ready\n"
+_TO_START, _TO_END, _TO_DIE = 20.0, 3.0, 2.0  # seconds
+_KEYS_AT = 4096  # the keys come after a text of this length, so that they are read into a buffer that can be wiped
+
+
+def encode(handed: Handed) -> bytearray:
+    """What goes through the pipe."""
+    about = {
+        "home": handed.home,
+        "state": handed.state,
+        "limits": list(handed.limits),
+        "vault_id": handed.keys.vault_id,
+        "epoch": handed.keys.epoch,
+    }
+    text = json.dumps(about).encode()
+    if len(text) > _KEYS_AT:
+        raise InvalidInput("the paths of the vault are too long for an agent")
+    return bytearray(text.ljust(_KEYS_AT)) + handed.keys.joined()
+
+
+def receive(fd: int) -> Handed:
+    """Read from the pipe until its end. Raises InvalidInput."""
+    text, keys = bytearray(_KEYS_AT), bytearray(1024)
+    sizes = [_fill(fd, text), _fill(fd, keys)]
+    try:
+        about = json.loads(text[: sizes[0]])
+        limits = Limits(*about["limits"])
+        return Handed(about["home"], about["state"], limits, PurposeKeys(about["vault_id"], about["epoch"], keys[: sizes[1]]))
+    except (ValueError, LookupError, TypeError) as exc:
+        raise InvalidInput("the agent is started by keyvault unlock, with the keys of the vault") from exc
+    finally:
+        keys[:] = bytes(len(keys))
+
+
+def _fill(fd: int, buffer: bytearray) -> int:
+    at, view = 0, memoryview(buffer)
+    while at < len(buffer) and (got := os.readv(fd, [view[at:]])):
+        at += got
+    return at
+
+
+def command() -> list[str]:
+    """The agent's command line: an interpreter that heeds no PYTHON* variable, in UTF-8 whatever the locale."""
+    site = sys.modules.get("site")
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    isolation = "-P" if package.startswith(getattr(site, "USER_SITE", None) or "\0") else "-I"
+    return [sys.executable, isolation, "-X", "utf8", os.path.join(package, "__main__.py"), "agent", "--take-over"]
+
+
+def spawn(handed: Handed, *, wait: bool) -> str:
+    """Start an agent that outlives this process; why it did not start, or "" (always, unless `wait`).
+
+    It has none of our descriptors, so that nobody waits for the end of a pipe, and is nobody's child. Raises KeyvaultError.
+    """
+    given, gives = os.pipe()
+    hears, says = os.pipe()
+    try:
+        _start(given, says)
+    except OSError as exc:
+        raise KeyvaultError(f"cannot start the agent: {(exc.strerror or 'error').lower()}") from exc
+    finally:
+        os.close(given)
+        os.close(says)
+        message = encode(handed)
+        try:
+            os.writev(gives, [message])
+        except BrokenPipeError:
+            wait = True  # it ended at once: see what it says
+        finally:
+            message[:] = bytes(len(message))
+            os.close(gives)
+        said = _hear(hears) if wait else READY
+        os.close(hears)
+    return "" if said == READY else said.decode("utf-8", "replace").strip() or "it ended at once"
+
+
+def _start(given: int, says: int) -> None:
+    import subprocess
+
+    between = os.fork()
+    if between == 0:  # it ends at once, so that the agent is nobody's child and nobody's zombie
+        status = 1
+        try:
+            subprocess.Popen(
+                command(),
+                stdin=given,
+                stdout=says,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env=settings.helper_environment(),
+                start_new_session=True,
+                umask=0o077,
+            )
+            status = 0
+        finally:
+            os._exit(status)
+    if os.waitpid(between, 0)[1]:
+        raise OSError
+
+
+def _hear(fd: int) -> bytes:
+    import select
+    import time
+
+    said, deadline = b"", time.monotonic() + _TO_START
+    while (left := deadline - time.monotonic()) > 0 and select.select([fd], [], [], left)[0]:
+        part = os.read(fd, 4096)
+        said += part
+        if not part or said == READY:
+            return said
+    return b"it does not answer"
+
+
+def become(handed: Handed) -> None:
+    """Become the agent, in the foreground. Raises KeyvaultError."""
+    given, gives = os.pipe()
+    os.writev(gives, [encode(handed)])
+    os.close(gives)
+    try:
+        os.dup2(given, 0)
+        os.dup2(2, 1)  # it tells how it began on stdout, which is for what was asked for
+        os.execve(sys.executable, command(), settings.helper_environment())  # noqa: S606
+    except OSError as exc:
+        raise KeyvaultError(f"cannot start the agent: {(exc.strerror or 'error').lower()}") from exc
+
+
+def end(path: bytes) -> bool:
+    """End the agent at this socket, and return when its process is gone; whether there was one. Raises KeyvaultError.
+
+    One that does not answer is killed: the kernel tells its process.
+    """
+    if not client.private_folder(os.path.dirname(path)):
+        return False
+    try:
+        connection = client.connect(path)
+    except OSError:
+        return False
+    try:
+        body = b"\0".join([b"1", b"lock", b"/", b"000,0", b"0"])
+        connection.settimeout(_TO_END)
+        with suppress(TimeoutError):
+            connection.sendall(len(body).to_bytes(4, "big") + body)
+        if not _is_gone(connection, _TO_END):
+            os.kill(client.peer(connection)[1], signal.SIGKILL)
+            if not _is_gone(connection, _TO_DIE):
+                raise KeyvaultError("the agent does not end", "kill its process")
+    except OSError:
+        pass  # it is gone
+    finally:
+        connection.close()
+    return True
+
+
+def _is_gone(connection: socket, patience: float) -> bool:
+    """The other end is closed, as it is when the process ends, and not before."""
+    connection.settimeout(patience)
+    try:
+        while connection.recv(4096):
+            pass
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        pass
+    return True

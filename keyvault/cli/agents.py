@@ -1,0 +1,144 @@
+"""The agent, as commands see it: whether it has the keys, and starting one after a person unlocked."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from keyvault.cli import terminal
+from keyvault.core import settings
+from keyvault.core.errors import InvalidInput, KeyvaultError
+from keyvault.core.settings import Settings
+from keyvault.vault.codec import Header, VaultKeys
+
+if TYPE_CHECKING:
+    from keyvault.agent.lifetime import Limits
+    from keyvault.agent.warm import Handed
+    from keyvault.unlock.unlocker import Unlocker
+    from keyvault.vault.vault import Unlock, Vault
+
+_SETTINGS = {"start": bool, "for": str, "idle": str, "lock_on_suspend": bool, "lock_on_screen_lock": bool}
+
+
+def keys_first(configured: Settings, unlocker: Unlocker) -> Unlock:
+    """Unlock with what the agent has, else as ever. What the environment says about unlocking comes before any agent."""
+
+    def unlock(header: Header) -> bytes | VaultKeys:
+        return _keys(configured, header) or unlocker(header)
+
+    return unlock
+
+
+def _keys(configured: Settings, header: Header) -> VaultKeys | None:
+    if sys.platform == "win32":
+        return None
+    from keyvault.agent import client
+
+    answer = client.request(b"keys", [])
+    if answer is None or answer[0] != client.DONE:
+        return None
+    from keyvault.agent.warm import PurposeKeys
+
+    vault_id, _, rest = b"".join(content for _, content in answer[2]).partition(b"\0")
+    epoch, _, keys = rest.partition(b"\0")
+    try:
+        return PurposeKeys(vault_id.decode(), int(epoch), bytearray(keys))(header)
+    except (KeyvaultError, ValueError):
+        return None
+
+
+def start_after(configured: Settings, vault: Vault) -> None:
+    """A person unlocked: unless their settings say no, nobody asks them again for hours. Never fails."""
+    if sys.platform == "win32" or settings.variable("KEYVAULT_NO_AGENT"):
+        return
+    from keyvault.agent import starting
+
+    try:
+        wanted = _table()
+        if wanted.get("start", True):
+            starting.spawn(handed(configured, vault, limits(wanted, "")), wait=False)
+    except KeyvaultError as exc:
+        terminal.warn(f"no agent was started: {exc.message}")
+
+
+def handed(configured: Settings, vault: Vault, wanted: Limits) -> Handed:
+    """What a new agent is given."""
+    from keyvault.agent.warm import Handed, purpose_keys
+
+    return Handed(configured.home, configured.state, wanted, purpose_keys(vault))
+
+
+def limits(table: dict[str, Any] | None, longest: str) -> Limits:
+    """How long an agent may stay: `longest`, where it is given, and [agent] in config.toml. Raises InvalidInput, UnsafeFile."""
+    from keyvault.agent.lifetime import USUAL, Limits, span
+
+    said = _table() if table is None else table
+    whole = longest or said.get("for", "")
+    return Limits(
+        span(whole) if whole else USUAL,
+        span(said["idle"]) if said.get("idle") else 0,
+        on_suspend=said.get("lock_on_suspend", False),
+        on_screen_lock=said.get("lock_on_screen_lock", False),
+    )
+
+
+def _table() -> dict[str, Any]:
+    from keyvault.core.text import escape
+    from keyvault.store import config_file
+
+    said = config_file.table("agent")
+    if said is None or any(type(value) is not _SETTINGS.get(name) for name, value in said.items()):
+        raise InvalidInput(
+            f"{escape(config_file.path())}: [agent] knows {', '.join(_SETTINGS)}", 'as in start = false, or for = "8h"'
+        )
+    return said
+
+
+def not_on_windows() -> NoReturn:
+    """Raises InvalidInput."""
+    raise InvalidInput("there is no agent on Windows yet", "the OS keyring unlocks the vault without asking")
+
+
+def status(configured: Settings) -> dict[str, Any] | None:
+    """What the agent of this vault says about itself, or None where none answers."""
+    if sys.platform == "win32":
+        return None
+    import json
+
+    from keyvault.agent import client, place
+
+    answer = client.exchange(place.path_of(configured.home), b"status", [], client.WHOLE_ANSWER)
+    if answer is None or answer[0] != client.DONE:
+        return None
+    told: dict[str, Any] = json.loads(b"".join(content for _, content in answer[2]))
+    return told
+
+
+def start(configured: Settings, wanted: Handed) -> dict[str, Any]:
+    """Start an agent in place of another, and return its status. Raises KeyvaultError."""
+    if sys.platform == "win32":
+        not_on_windows()
+    import time
+
+    from keyvault.agent import place, starting
+
+    starting.end(place.path_of(configured.home))
+    why = starting.spawn(wanted, wait=True)
+    for _ in range(50):  # another one may have been started at the same moment, and not answer yet
+        if told := status(configured):
+            return told
+        time.sleep(0.02)
+    raise KeyvaultError(f"the agent did not start: {why}", "keyvault lock ends one that does not answer")
+
+
+def for_so_long(told: dict[str, Any]) -> str:
+    """The time that an agent has left, for people."""
+    parts = [f"for {_span(told.get('expires_in') or 0)}"]
+    if told.get("idle_expires_in") is not None:
+        parts.append(f"or {_span(told['idle_expires_in'])} without use")
+    return " ".join(parts)
+
+
+def _span(seconds: int) -> str:
+    minutes = (max(0, seconds) + 59) // 60
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

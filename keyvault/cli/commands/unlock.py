@@ -1,0 +1,34 @@
+"""`keyvault unlock`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from keyvault.cli import agents, terminal
+from keyvault.cli.app import common
+from keyvault.cli.given import GIVEN
+from keyvault.cli.session import Session
+
+
+@click.command()
+@click.option(
+    "--for", "longest", type=GIVEN, metavar="SPAN", help="How long: 8h, 90min, 2d. Else what config.toml says, or 8h."
+)
+@common
+@click.pass_obj
+def command(session: Session, longest: str | None) -> None:
+    """Unlock the vault once: an agent keeps it open, so that no command asks again.
+
+    Where one runs already it is left alone; with --for it is unlocked again, and the time counts anew.
+    """
+    if sys.platform == "win32":
+        agents.not_on_windows()
+    if longest is None and (left := agents.status(session.settings)):
+        terminal.tip(f"unlocked already, {agents.for_so_long(left)}")
+        return
+    wanted = agents.limits(None, longest or "")
+    handed = agents.handed(session.settings, session.open(session.unlocker()), wanted)
+    told = agents.start(session.settings, handed)
+    terminal.tip(f"unlocked, {agents.for_so_long(told)}; keyvault lock ends it")

@@ -1,0 +1,260 @@
+"""What the agent does: it runs the same commands for its clients, with their folder and environment and the open vault."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform != "win32"  # which the type checker wants to hear first
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from keyvault.agent import place, protocol, starting
+from keyvault.agent.client import DATA, EXEC, NOT_SERVED, SERVED
+from keyvault.agent.lifetime import Lifetime
+from keyvault.agent.protocol import Call, Reply
+from keyvault.agent.server import Server
+from keyvault.agent.warm import Handed, KeysDoNotFit, Signature, WarmUsage, WarmVault, signature
+from keyvault.cli import exits, quick, streams
+from keyvault.cli.session import Session
+from keyvault.core import settings
+from keyvault.core.errors import InvalidInput, KeyvaultError, VaultCorrupt
+from keyvault.core.harden import harden_process
+from keyvault.unlock.opening import existing_store
+from keyvault.unlock.unlocker import Unlocker
+from keyvault.vault.anchor import Anchors, files_of
+from keyvault.vault.usage import Usage
+from keyvault.vault.vault import Vault
+
+if TYPE_CHECKING:
+    from keyvault.agent.screen_lock import ScreenLock
+
+_OF_ITS_OWN = ("--debug", "--help", "-h")  # they show places in the program, or are as wide as the terminal
+_UTF8 = re.compile(r"(?i)C|POSIX|.*\.utf-?8(@.*)?")
+
+
+def take_over() -> int:
+    """Be the agent for what is handed over on stdin, until it ends; the exit code. Tells on stdout whether it began."""
+    harden_process()
+    try:
+        handed = starting.receive(0)
+        agent = Agent(handed)
+        screen = _screen_lock() if handed.limits.on_screen_lock else None
+        agent.vault().all_keys()  # the first client does not wait for them to be decoded
+        here = place.take(handed.home)
+    except KeyvaultError as exc:
+        _say(exc.message.encode() + b"\n")
+        return exits.code_of(exc)
+    _say(starting.READY)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1):
+        os.dup2(nowhere, fd)
+    try:
+        Server(here, agent.lifetime, agent.serve, agent.status, agent.still_wanted, screen).run()
+    finally:
+        handed.keys.wipe()
+        place.leave(here)
+    return exits.DONE
+
+
+def _screen_lock() -> ScreenLock:
+    if sys.platform != "linux":
+        raise InvalidInput("the screen lock is heard on Linux only", "set lock_on_screen_lock = false in config.toml")
+    from keyvault.agent.screen_lock import ScreenLock
+
+    return ScreenLock()
+
+
+def _say(text: bytes) -> None:
+    try:
+        os.write(1, text)
+    except OSError:
+        return  # who started us has gone on
+
+
+class Agent:
+    """The open vault, and what is done with it for clients."""
+
+    def __init__(self, handed: Handed) -> None:
+        self.lifetime = Lifetime(handed.limits)
+        self._handed = handed
+        self._ended = ""
+        self._served = self._served_before = 0
+        self._open: WarmVault | None = None
+        self._looked: Signature = ()
+        self._usage: WarmUsage | None = None
+        self._program = signature([os.path.dirname(os.path.abspath(__file__))])
+
+    def vault(self) -> WarmVault:
+        """The vault as it is now. One that is damaged, older, or another's ends the agent. Raises KeyvaultError."""
+        try:
+            return self._vault()
+        except (KeysDoNotFit, VaultCorrupt) as exc:
+            self._ended = exc.message
+            raise
+
+    def _vault(self) -> WarmVault:
+        """Opened anew where anything about its files changed."""
+        present = self._signature()
+        if self._open is None or present != self._looked:
+            self._close()
+            store = existing_store(self._where())
+            try:
+                self._open = WarmVault(store, self._handed.keys, Anchors(self._handed.state))
+            except BaseException:
+                store.close()
+                raise
+            self._usage = None
+            self._looked = self._signature()
+        self._open.refresh()
+        return self._open
+
+    def usage(self, vault: Vault) -> Usage:
+        """The usage file, kept open too."""
+        if self._usage is None:
+            self._usage = WarmUsage(self._handed.state, vault.header.vault_id, vault.root.fingerprint_key)
+        return self._usage
+
+    def serve(self, call: Call) -> Reply:
+        """Answer `call` or `keys`; what cannot be served is left to the client, and leaves nothing behind."""
+        try:
+            if not _same_text(call.environment):
+                return Reply(NOT_SERVED)
+            _stand_in(call)
+            if not self._is_for_us():
+                return Reply(NOT_SERVED)
+            return self._hand_out() if call.verb == "keys" else self._run(call)
+        except (KeyvaultError, OSError, streams.NotServed):
+            self._close()
+        finally:
+            streams.serve(None)
+            os.chdir("/")
+        return Reply(NOT_SERVED)
+
+    def status(self) -> bytes:
+        """What `status --json` shows."""
+        import json
+
+        limits = self._handed.limits
+        told = {"unlocked": True, "vault": self._handed.home, "pid": os.getpid(), **self.lifetime.left()}
+        told |= {
+            "lock_on_suspend": limits.on_suspend,
+            "lock_on_screen_lock": limits.on_screen_lock,
+            "served": self._served,
+        }
+        return json.dumps(told).encode()
+
+    def still_wanted(self) -> str:
+        """Why there is nothing left to serve, or an empty string. Asked every few seconds."""
+        if self._served == self._served_before and self._open is not None:
+            self._open.forget()
+        self._served_before = self._served
+        if not os.path.lexists(self._where().vault_path):
+            return "the vault is gone"
+        if signature([os.path.dirname(os.path.abspath(__file__))]) != self._program:
+            return "keyvault was changed"
+        return "the vault has another key" if self._handed.keys.refused else self._ended
+
+    def _run(self, call: Call) -> Reply:
+        words = call.words
+        if not words or words[0] not in SERVED or any(word in _OF_ITS_OWN for word in words):
+            return Reply(NOT_SERVED)
+        caller = streams.Caller(call.terminals, call.columns, call.pid)
+        streams.serve(caller)
+        session = WarmSession(self, words)
+        code = quick.run(words, session)
+        if self._handed.keys.refused:  # meanwhile
+            return Reply(NOT_SERVED)
+        self._served += 1
+        if session.program is not None:
+            return Reply(EXEC, 0, (*caller.said, (DATA, session.program)))
+        return Reply(0, code, tuple(caller.said))
+
+    def _hand_out(self) -> Reply:
+        """The keys, for a command that needs them. Not where a key needs a yes at each use: nobody would ask any more."""
+        vault = self.vault()
+        if any(key.confirm for key in vault.all_keys()):
+            return Reply(NOT_SERVED)
+        keys = self._handed.keys
+        return protocol.data(f"{keys.vault_id}\0{keys.epoch}\0".encode() + keys.joined())
+
+    def _is_for_us(self) -> bool:
+        asked = settings.load()
+        return (asked.home, asked.state) == (self._handed.home, self._handed.state) and not settings.unlocking_given()
+
+    def _where(self) -> settings.Settings:
+        return settings.Settings(self._handed.home, self._handed.state, False, None, "", None, "", "")
+
+    def _signature(self) -> Signature:
+        where = self._where()
+        folders = tuple(info[:4] for info in signature([where.home, where.state]))
+        return folders + signature([where.vault_path, *files_of(where.state, self._handed.keys.vault_id, where.vault_path)])
+
+    def _close(self) -> None:
+        if self._open is not None:
+            self._open.store.close()
+        self._open = None
+
+
+class WarmSession(Session):
+    """One request: everything that needs the client's own process ends in NotServed."""
+
+    def __init__(self, agent: Agent, words: list[str]) -> None:
+        super().__init__()
+        self._agent = agent
+        self._words = words
+        self.program: bytes | None = None  # what the client is to become
+
+    def open(self, unlocker: Unlocker | None = None, *, believe_store: bool = False) -> Vault:
+        """The open vault."""
+        if unlocker or believe_store:
+            streams.not_served()
+        try:
+            vault = self._agent.vault()
+        except KeyvaultError as exc:  # the client says it, with the person to unlock
+            raise streams.NotServed from exc
+        self.tell_notices(vault)
+        return vault
+
+    def close(self, vault: Vault) -> None:
+        """It stays open."""
+
+    def usage(self, vault: Vault) -> Usage:
+        """When keys were used on this machine."""
+        return self._agent.usage(vault)
+
+    def become(self, words: list[str], environment: dict[str, str], masked: list[str]) -> int:
+        """Have the client become the program, if it is one that can be started."""
+        from shutil import which
+
+        program = which(words[0], path=environment.get("PATH", os.defpath))
+        index = len(self._words) - len(words)
+        if masked or program is None or self._words[index:] != words or not _is_program(program):
+            streams.not_served()
+        block = "\0".join(f"{name}={value}" for name, value in environment.items())
+        self.program = f"{index}\0{block}".encode("utf-8", "surrogateescape")
+        return 0
+
+
+def _is_program(path: str) -> bool:
+    """The kernel starts it by itself: what only a shell could read is left to the slow path."""
+    with open(path, "rb") as file:
+        start = file.read(4)
+    return start[:2] == b"#!" or start in (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+
+
+def _stand_in(call: Call) -> None:
+    """Be where the client is, with its environment. Raises OSError, InvalidInput."""
+    os.chdir(call.folder)
+    settings.take_environment(call.environment)
+
+
+def _same_text(environment: dict[str, str]) -> bool:
+    """The client's bytes mean the same text here: its locale's encoding is UTF-8, as the interpreter would find."""
+    locale = next((environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name)), "C")
+    if not _UTF8.fullmatch(locale) or environment.keys() & {"PYTHONUTF8", "PYTHONCOERCECLOCALE"}:
+        return False
+    if locale in ("C", "POSIX") and not environment.get("LC_ALL"):
+        environment["LC_CTYPE"] = "C.UTF-8"  # so the interpreter does, and `run` passes it on (PEP 538)
+    return True
