@@ -4,6 +4,7 @@ double their cost."""
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 
@@ -11,10 +12,16 @@ def main(*, asked: bool = False) -> None:
     """Run the command line and exit. `asked`: the agent was asked already."""
     # Start-up makes thousands of objects that stay: looking through them for garbage, now and at exit, costs a tenth of `env`.
     gc.set_threshold(100_000)
+    if sys.argv[1:2] == ["--asked"]:  # by the native client
+        asked = True
+        del sys.argv[1]
     try:
         code = _run(sys.argv[1:], asked=asked)
     except KeyboardInterrupt:  # while modules were loaded
         code = 130
+    if "click" not in sys.modules:
+        # What these commands say is written, nothing of theirs is left to close, and taking the interpreter apart costs 2 ms.
+        os._exit(code)
     gc.freeze()
     sys.exit(code)
 

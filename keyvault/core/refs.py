@@ -7,8 +7,8 @@ from keyvault.core.errors import InvalidInput
 from keyvault.core.text import escape
 
 DEFAULT_LABEL = "default"
-_PART = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?\Z")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}\Z")
+_PART = r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?"  # compiled where a name is read, which `env` often need not do
+_LONGEST_VARIABLE = 255
 
 # Names that steer a program loader, an interpreter or a shell. A key never needs one of them, and a
 # hostile project file that maps a key to one would run code.
@@ -55,7 +55,7 @@ def parse_ref(text: str) -> KeyRef:
     if not slash:
         label = DEFAULT_LABEL
     for part in (provider, label):
-        if not _PART.match(part):
+        if not re.fullmatch(_PART, part):
             raise InvalidInput(
                 f"{quoted(text)} is not a key name",
                 "names look like openai or openai/work: a-z, 0-9, dot, dash and underscore, at most 64 characters a part",
@@ -78,7 +78,7 @@ def check_variable(name: str) -> str:
 
     Raises InvalidInput for what is not a variable name, and for names that steer a loader or a shell.
     """
-    if not _VARIABLE.match(name):
+    if not (name.isascii() and name.isidentifier() and len(name) <= _LONGEST_VARIABLE):
         raise InvalidInput(
             f"{quoted(name)} is not a variable name",
             "use letters, digits and underscore, not starting with a digit",

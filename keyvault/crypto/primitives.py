@@ -35,10 +35,12 @@ def equal(one: bytes, other: bytes) -> bool:
 
 
 def hkdf(secret: bytes, *, salt: bytes, info: bytes, length: int = KEY_SIZE) -> bytes:
-    """HKDF-SHA256 (RFC 5869), extract and expand."""
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
-    return HKDF(_SHA256, length, salt, info).derive(secret)
+    """HKDF-SHA256 (RFC 5869), extract and expand; at most 255 blocks of 32 bytes."""
+    key, block, output = hmac_sha256(salt, secret), b"", b""
+    for number in range(1, -(-length // KEY_SIZE) + 1):
+        block = hmac_sha256(key, block + info + bytes([number]))
+        output += block
+    return output[:length]
 
 
 def expand(key: bytes, info: bytes) -> bytes:

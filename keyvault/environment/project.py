@@ -11,9 +11,6 @@ A profile's table goes over the plain one, variable by variable. Whoever can wri
 so nothing in it is followed before the user has allowed it: see `keyvault.environment.trust`.
 """
 
-from __future__ import annotations
-
-import os
 from typing import Any, NamedTuple
 
 from keyvault.core.errors import InvalidInput, NotFound
@@ -22,7 +19,6 @@ from keyvault.core.text import closest, escape
 from keyvault.crypto.primitives import sha256
 from keyvault.store import files
 
-FILE = ".keyvault.toml"
 LARGEST = 64 * 1024
 MOST_VARIABLES = 512
 _MOST_DOTS = 64  # in a line: tomllib's time and memory grow with the square of the parts of a dotted key
@@ -138,15 +134,3 @@ def _wrong(path: str, where: str, what: str) -> InvalidInput:
     return InvalidInput(
         f"{escape(path)}{place}: {escape(what[:_CUT])}", "the file holds names of variables and keys, nothing else"
     )
-
-
-def nearest(folder: str) -> str | None:
-    """The real path of the project file of `folder` or of the nearest folder above it."""
-    while True:
-        path = os.path.join(folder, FILE)
-        if os.path.lexists(path):
-            return os.path.join(os.path.realpath(folder), FILE)
-        above = os.path.dirname(folder)
-        if above == folder:
-            return None
-        folder = above

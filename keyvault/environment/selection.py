@@ -1,5 +1,6 @@
 """Which keys were meant: those named, the nearest allowed project's, or the defaults."""
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,7 +12,10 @@ from keyvault.core.text import escape
 
 if TYPE_CHECKING:
     from keyvault.environment.project import Entry
+else:  # not in quotes: see keyvault.vault.keys
+    Entry = object
 
+FILE = ".keyvault.toml"  # of a project
 NAMED, PROJECT, DEFAULT = "named", "project", "default"
 
 
@@ -22,14 +26,15 @@ class Selection(NamedTuple):
     """
 
     refs: tuple[str, ...] = ()
-    entries: "tuple[Entry, ...] | None" = None
+    entries: tuple[Entry, ...] | None = None
     path: str = ""
     profile: str = ""
     warnings: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
-        """NAMED, PROJECT or DEFAULT."""
+        """FILE = ".keyvault.toml"  # of a project
+        NAMED, PROJECT or DEFAULT."""
         return NAMED if self.refs else PROJECT if self.entries is not None else DEFAULT
 
 
@@ -74,6 +79,16 @@ def _project_path() -> str | None:
         folder = settings.absolute(".")
     except InvalidInput:
         return None
-    from keyvault.environment import project
+    return nearest(folder)
 
-    return project.nearest(folder)
+
+def nearest(folder: str) -> str | None:
+    """The real path of the project file of `folder` or of the nearest folder above it."""
+    while True:
+        path = os.path.join(folder, FILE)
+        if os.path.lexists(path):
+            return os.path.join(os.path.realpath(folder), FILE)
+        above = os.path.dirname(folder)
+        if above == folder:
+            return None
+        folder = above

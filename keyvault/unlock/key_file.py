@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import os
-import re
 
 from keyvault.core.errors import AlreadyExists, NotFound, WrongSecret
 from keyvault.core.settings import absolute
 from keyvault.core.text import escape
 from keyvault.store.files import create_private, make_private_folder, read_private
+from keyvault.vault.codec import is_hex
 
 _PREFIX = "keyvault-key-file-1 "
-_LINE = re.compile(re.escape(_PREFIX).encode() + rb"([0-9a-f]{64})\n?\Z")
 
 
 def read(path: str) -> bytes:
     """The 32 bytes in a key file. Raises WrongSecret, UnsafeFile, StoreFailed."""
     try:
-        match = _LINE.match(read_private(path, 4096))
+        line = read_private(path, 4096).decode("ascii", "replace").removesuffix("\n")
     except NotFound as exc:
         raise WrongSecret(f"the key file {escape(path)} does not exist", "check KEYVAULT_KEY_FILE") from exc
-    if not match:
+    digits = line.removeprefix(_PREFIX)
+    if digits == line or not is_hex(32)(digits):
         raise WrongSecret(f"{escape(path)} is not a keyvault key file", "check KEYVAULT_KEY_FILE")
-    return bytes.fromhex(match[1].decode())
+    return bytes.fromhex(digits)
 
 
 def write(path: str, secret: bytes) -> None:

@@ -1,16 +1,16 @@
 """Is this vault the one this machine knows, and not older? The anchor says, the journal proves."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from keyvault.core import clock
 from keyvault.core.errors import Forked, KeyvaultError, Replaced, RolledBack
-from keyvault.store.base import Store
 from keyvault.vault.anchor import Anchor, AnchorLost, Anchors, host_name
 from keyvault.vault.journal import Row, link
+
+if TYPE_CHECKING:
+    from keyvault.store.base import Store
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ def check(anchor: Anchor | None, seq: int, chain: bytes, rows: Iterator[tuple[by
     raise Forked(f"the vault does not descend from change {anchor.seq}, which this machine has seen", _ACCEPT)
 
 
-def advance(anchors: Anchors, path: str, vault_id: str, seq: int, chain: bytes, queue: Store | None = None) -> list[str]:
+def advance(anchors: Anchors, path: str, vault_id: str, seq: int, chain: bytes, queue: "Store | None" = None) -> list[str]:
     """Remember a state that is durable. Without it the anchor lags, which is allowed; so a failure is only told.
 
     `queue` is given by readers, who do not hold the writers' queue yet.

@@ -6,7 +6,7 @@ its child by hash, size and count; the head names the top; so a page that is bel
 
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, TypeVar, Union
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from keyvault.vault.codec import NO_ID, altered
 
@@ -113,7 +113,10 @@ def update(fetch: Fetch, seal: Seal, top: Node | None, changes: Mapping[bytes, b
 
 
 _Leaf = dict[bytes, bytes]
-_Branch = list[Union[Node, "_Leaf", "_Branch"]]
+if TYPE_CHECKING:
+    _Branch = list[Node | "_Leaf" | "_Branch"]
+else:  # not in quotes: see keyvault.vault.keys
+    _Branch = list
 
 
 class _Plan:

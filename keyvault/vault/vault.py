@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from keyvault.core import clock
 from keyvault.core.errors import AlreadyExists, NotFound, StoreBusy, VaultCorrupt
 from keyvault.core.refs import parse_ref, quoted
 from keyvault.core.text import closest
 from keyvault.crypto.primitives import hmac_sha256, random_bytes
-from keyvault.store.base import Store
 from keyvault.vault import codec, journal, line, tree
 from keyvault.vault.anchor import Anchors
 from keyvault.vault.codec import Header, VaultKeys, altered
 from keyvault.vault.keys import VALUE_FIELD, ApiKey, Version, decode_record, decode_values, encode_record, encode_values
 from keyvault.vault.state import Root, State, open_root, seal_head, seal_page, seal_row, value_place
+
+if TYPE_CHECKING:
+    from keyvault.store.base import Store
 
 T = TypeVar("T")
 # Finds the vault key of a header, or its purpose keys without the vault key; or raises Locked or WrongSecret.

@@ -23,9 +23,9 @@ _ENV = (_VERSION - {"keyvault.cli.version", "keyvault.core.version"}) | {
     *("keyvault.cli.exporting", "keyvault.cli.guard", "keyvault.cli.quick", "keyvault.cli.session"),
     *("keyvault.core.clock", "keyvault.core.harden", "keyvault.core.refs", "keyvault.core.secret", "keyvault.core.settings"),
     *("keyvault.crypto", "keyvault.crypto.aead", "keyvault.crypto.kdf", "keyvault.crypto.primitives"),
-    *("keyvault.environment", "keyvault.environment.project", "keyvault.environment.resolve", "keyvault.environment.selection"),
+    *("keyvault.environment", "keyvault.environment.resolve", "keyvault.environment.selection"),
     *("keyvault.formats", "keyvault.formats.base", "keyvault.formats.posix"),
-    *("keyvault.store", "keyvault.store.base", "keyvault.store.files", "keyvault.store.queue", "keyvault.store.sqlite"),
+    *("keyvault.store", "keyvault.store.files", "keyvault.store.queue", "keyvault.store.sqlite"),
     *("keyvault.unlock", "keyvault.unlock.key_file"),
     *("keyvault.unlock.opening", "keyvault.unlock.unlocker"),
     *("keyvault.vault", "keyvault.vault.anchor", "keyvault.vault.codec", "keyvault.vault.journal", "keyvault.vault.keys"),
@@ -46,9 +46,12 @@ _TOO_DEAR = set(
 )
 
 _PROGRAM = """
-import sys
+import os, sys
 before = set(sys.modules)
 from keyvault.__main__ import main
+def leave(code):
+    raise SystemExit(code)
+os._exit = leave  # `env` goes this way
 try:
     main()
 except SystemExit as exc:
@@ -98,13 +101,13 @@ def test_env_loads_these_modules_of_ours_and_no_more(home: VaultHome) -> None:
     assert _ours(loaded) == _ENV
 
 
-def test_env_in_an_allowed_project_loads_one_module_more(home: VaultHome, tmp_path: Path) -> None:
+def test_env_in_an_allowed_project_loads_two_modules_more(home: VaultHome, tmp_path: Path) -> None:
     (tmp_path / ".keyvault.toml").write_text('[env]\nMY_KEY = "openai"\n')
     home.run("allow", str(tmp_path))
     printed, loaded = _loaded(home, "env", "--format", "bash", cwd=tmp_path)
     assert b"export MY_KEY=$'sk\\055the\\040value';\n" in printed
     assert b"OPENAI_API_KEY" not in printed
-    assert _ours(loaded) == _ENV | {"keyvault.environment.trust"}
+    assert _ours(loaded) == _ENV | {"keyvault.environment.project", "keyvault.environment.trust"}
     assert not loaded & _TOO_DEAR
 
 

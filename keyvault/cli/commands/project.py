@@ -14,7 +14,7 @@ from keyvault.core.settings import absolute
 from keyvault.core.text import escape
 from keyvault.environment import project, project_file
 from keyvault.environment.resolve import choose
-from keyvault.environment.selection import Selection
+from keyvault.environment.selection import FILE, Selection, nearest
 from keyvault.environment.trust import Trust
 from keyvault.store import files
 
@@ -37,7 +37,7 @@ def init(session: Session, sources: tuple[str, ...]) -> None:
 
     Values are not looked at, and stay where they are.
     """
-    path = os.path.join(os.path.realpath(absolute(".")), project.FILE)
+    path = os.path.join(os.path.realpath(absolute(".")), FILE)
     if os.path.lexists(path):
         raise AlreadyExists(f"{escape(path)} exists", "edit it, or remove it first")
     read = sources or tuple(name for name in _NAMED_IN if os.path.lexists(name))
@@ -85,12 +85,12 @@ def check(session: Session, profile: str | None, as_json: bool) -> int:
 def project_here(path: str | None) -> str:
     """The real path of the project file: at `path` (the file or its folder), or the nearest one. Raises NotFound."""
     folder = absolute(path if path is not None else ".")
-    if path is not None and os.path.basename(folder) == project.FILE:
+    if path is not None and os.path.basename(folder) == FILE:
         folder = os.path.dirname(folder)
-    found = project.nearest(folder)
+    found = nearest(folder)
     if found is None or (path is not None and os.path.dirname(found) != os.path.realpath(folder)):
         raise NotFound(
-            f"no {project.FILE} there" if path is not None else f"no {project.FILE} here or above",
+            f"no {FILE} there" if path is not None else f"no {FILE} here or above",
             "keyvault project init makes one",
         )
     return found

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from keyvault.core.errors import InvalidInput, KeyvaultError, NotFound
 from keyvault.environment import project
-from keyvault.environment.project import Entry, Project, nearest, parse
+from keyvault.environment.project import Entry, Project, parse
 from keyvault.environment.project_file import text_of
+from keyvault.environment.selection import nearest
 
 PLACE = "/home/me/.keyvault.toml"
 
