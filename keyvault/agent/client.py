@@ -1,7 +1,7 @@
 """Ask the agent, and write what it answers. Any doubt, and the caller takes the slow path, as if there were no agent.
 
-Self-contained and cheap: it imports only what is built into the interpreter, and also runs by itself, as
-`python -I -S -E client.py WORDS`, which loads neither `site` nor keyvault. The wire is described in keyvault.agent.protocol.
+Self-contained and cheap: it imports only what is built into the interpreter; see keyvault.agent.call. The wire is described in
+keyvault.agent.protocol.
 """
 
 import sys
@@ -245,25 +245,18 @@ def private_folder(folder: bytes) -> bool:
     return info.st_mode == 0o040700 and info.st_uid == posix.geteuid()
 
 
-def _slow_path() -> "NoReturn":
-    """The whole program, in this process where it would find itself."""
+def answer_or_run(words: list[str]) -> "NoReturn":
+    """Have the agent answer, or else be the whole program, in this process where `site` makes it whole."""
+    if (code := ask(words)) is not None:
+        posix._exit(code)  # noqa: SLF001 - all is written
     import site
 
     site.main()
     package = __file__.rpartition("/agent/")[0]
     if package.startswith((site.getuserbase() or "\0") + "/"):  # which an isolated interpreter leaves out
-        posix.execv(sys.executable, [sys.executable, "-P", package + "/__main__.py", *sys.argv[1:]])
+        posix.execv(sys.executable, [sys.executable, "-P", package + "/__main__.py", "--asked", *words])
     from keyvault.__main__ import main
-    from keyvault.agent import client  # noqa: PLW0406 - this is __main__ here
 
-    client.unanswered[:] = unanswered
     sys.argv[0] = "keyvault"
     main(asked=True)
     raise AssertionError
-
-
-if __name__ == "__main__":
-    served = ask(sys.argv[1:])
-    if served is None:
-        _slow_path()
-    sys.exit(served)
