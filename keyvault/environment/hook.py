@@ -7,10 +7,10 @@ and of what to tell the person. The shell itself compares it with what it has lo
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 
 from keyvault.core.errors import InvalidInput, NotCarried
+from keyvault.environment import installed
 from keyvault.formats import load
 from keyvault.formats.base import Format, refusal
 
@@ -31,7 +31,7 @@ def script(shell: str) -> str:
     name, _ = _known(shell)
     with open(os.path.join(os.path.dirname(__file__), "hooks", name), encoding="ascii") as file:
         code = file.read()
-    return code.replace("@KEYVAULT@", " ".join(readable(word, shell) for word in program()))
+    return code.replace("@KEYVAULT@", " ".join(readable(word, shell) for word in installed.fastest_call()))
 
 
 def readable(word: str, shell: str) -> str:
@@ -39,14 +39,6 @@ def readable(word: str, shell: str) -> str:
     if word.isascii() and word.isprintable() and not set(word) & set("'\"\\"):
         return f'"{word}"' if shell in ("nu", "r") else f"'{word}'"
     return load(shell).word(word)
-
-
-def program() -> list[str]:
-    """How to start keyvault without PATH, a wrapper script or a shebang line, which could not hold a blank."""
-    site = sys.modules.get("site")  # what `pip install --user` installed is not there for an isolated interpreter
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    user_site = getattr(site, "USER_SITE", None) or "\0"
-    return [sys.executable, "-P" if package.startswith(user_site) else "-I", os.path.join(package, "__main__.py")]
 
 
 def plan(shell: str, pairs: Sequence[tuple[str, str]], notes: Sequence[str]) -> str:

@@ -75,17 +75,6 @@ def _powershell_profile(config: str) -> str:
     raise NotFound("PowerShell does not answer", "put the line into $PROFILE by hand: keyvault hook powershell --help")
 
 
-def installed_command(first_word: str) -> str:
-    """The absolute path of the `keyvault` that runs now. Raises NotFound."""
-    name = "keyvault.exe" if sys.platform == "win32" else "keyvault"
-    for path in (first_word, os.path.join(os.path.dirname(sys.executable), name)):
-        if os.path.basename(path) == name and os.path.isfile(path) and os.access(path, os.X_OK):
-            return os.path.abspath(path)
-    raise NotFound(
-        "cannot tell where the command keyvault is installed", "run this by the installed command: keyvault shell install"
-    )
-
-
 def lines(shell: str, command: str, *, at_start: bool) -> str:
     """The block's content. `at_start`: the keys at every start, instead of a project's by the hook. Raises InvalidInput."""
     if "\n" in command or "\r" in command:

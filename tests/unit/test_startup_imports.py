@@ -127,14 +127,14 @@ def test_detecting_the_shell_loads_one_module_more(home: VaultHome) -> None:
 def test_hook_loads_these_modules_of_ours_and_no_more(home: VaultHome) -> None:
     printed, loaded = _loaded(home, "hook", "zsh")
     assert b"_keyvault_hook" in printed
-    assert _ours(loaded) <= _ENV | {"keyvault.cli.hooking", "keyvault.environment.hook"}
+    assert _ours(loaded) <= _ENV | {"keyvault.cli.hooking", "keyvault.environment.hook", "keyvault.environment.installed"}
     assert not loaded & _TOO_DEAR
 
 
 def test_a_plan_loads_what_env_loads_and_the_project(home: VaultHome) -> None:
     printed, loaded = _loaded(home, "hook", "zsh", "--plan")
     assert printed == b"_kv_names=();\n_kv_values=();\n_kv_notes=();\n"
-    assert _ours(loaded) <= _ENV | {"keyvault.cli.hooking", "keyvault.environment.hook"}
+    assert _ours(loaded) <= _ENV | {"keyvault.cli.hooking", "keyvault.environment.hook", "keyvault.environment.installed"}
     assert not loaded & _TOO_DEAR
 
 

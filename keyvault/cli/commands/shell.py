@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import sys
 
 import click
 
@@ -13,7 +12,7 @@ from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core.errors import InvalidInput, KeyvaultError
 from keyvault.core.text import escape
-from keyvault.environment import startup_file, startup_lines
+from keyvault.environment import installed, startup_file, startup_lines
 from keyvault.environment.shell import detect_shell
 from keyvault.environment.startup_file import StartUpFile
 from keyvault.environment.startup_lines import SHELLS
@@ -41,7 +40,7 @@ def install(session: Session, shell: str | None, at_start: bool, yes: bool) -> N
     """
     name = shell or _calling_shell()
     where = startup_lines.place(name)
-    body = startup_lines.lines(name, startup_lines.installed_command(sys.argv[0]), at_start=at_start)
+    body = startup_lines.lines(name, installed.command(), at_start=at_start)
     file = startup_file.read(where.path)
     wanted = startup_file.with_block(file.data, body)
     if wanted == file.data:
