@@ -11,7 +11,7 @@ CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__fil
 
 
 class Install(NamedTuple):
-    """`python` and `keyvault` of the environment; `pip`: the version that wrote the wrapper script `keyvault`."""
+    """`python` and `keyvault` of the environment; `pip`: the version that wrote the wrapper script `keyvault-python`."""
 
     python: str
     keyvault: str

@@ -21,13 +21,15 @@ class Cost(NamedTuple):
 class Pair:
     """A command, and its cost so far."""
 
-    def __init__(self, words: Sequence[str], environment: dict[str, str]) -> None:
+    def __init__(self, words: Sequence[str], environment: dict[str, str], folder: str = "/") -> None:
         self.words = words
         self.environment = environment
+        self.folder = folder
         self._runs: list[tuple[float, float, float, float]] = []
 
     def run(self, bare: Sequence[str], *, count: bool = True) -> None:
         """One more pair of runs; without `count` it only warms the caches."""
+        os.chdir(self.folder)
         times = (*spawn(bare, self.environment), *spawn(self.words, self.environment))
         if count:
             self._runs.append(times)

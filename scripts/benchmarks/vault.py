@@ -103,7 +103,7 @@ def _commands(install: Install, filled: str, empty: str) -> _Command:
 def _about(install: Install, folder: str, command: str, load_before: float) -> str:
     return (
         f"Made by `{command}` on {report.machine(folder)}; {install.versions};\n"
-        f"a wheel in a clean virtual environment, its `keyvault` script written by pip {install.pip}.\n"
+        f"a wheel in a clean virtual environment, its `keyvault-python` script written by pip {install.pip}.\n"
         f"Processes that wanted a core: {load_before:.1f} in the minute before, {report.load():.1f} in the last one (with the\n"
         "benchmark itself). Where that is more than there are cores, elapsed times are too long, and CPU times and the\n"
         "ratios of runs in turn are the ones to trust."
