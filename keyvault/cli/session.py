@@ -63,9 +63,11 @@ class Session:
 
     def _open_warm(self) -> Vault:
         """With the keys that an agent holds, else by unlocking: then an agent may keep them."""
+        unlocker = self.unlocker()
+        if settings.unlocking_given():  # it comes before any agent
+            return open_vault(self.settings, unlocker)
         from keyvault.cli import agents
 
-        unlocker = self.unlocker()
         vault = open_vault(self.settings, agents.keys_first(self.settings, unlocker))
         if unlocker.by_person:
             agents.start_after(self.settings, vault)

@@ -1,12 +1,16 @@
 """Slots: the ways to unlock one vault key. LUKS's word and idea."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from keyvault.core.errors import InvalidInput, NotFound, UnsupportedFormat, VaultCorrupt, WrongSecret
 from keyvault.crypto import aead
-from keyvault.crypto.kdf import STANDARD, Argon2Parameters, argon2id, problem
 from keyvault.crypto.primitives import equal, hkdf, random_bytes
 from keyvault.vault.codec import Header, altered, dump_json, is_hex, take
+
+if TYPE_CHECKING:
+    from keyvault.crypto.kdf import Argon2Parameters
+else:  # it is for passphrases only; not in quotes: see keyvault.vault.keys
+    Argon2Parameters = object
 
 PASSPHRASE, KEYRING, KEY_FILE, RECOVERY = "passphrase", "keyring", "key-file", "recovery"
 KINDS = (PASSPHRASE, KEYRING, KEY_FILE, RECOVERY)
@@ -57,7 +61,10 @@ def _decode(fields: dict[str, Any]) -> Slot:
         raise UnsupportedFormat("the vault has a kind of slot that this keyvault does not know", "update keyvault")
     kdf = None
     if kind == PASSPHRASE:
-        kdf = Argon2Parameters(*(take(fields, name, int) for name in Argon2Parameters._fields))
+        from keyvault.crypto.kdf import Argon2Parameters as Parameters
+        from keyvault.crypto.kdf import problem
+
+        kdf = Parameters(*(take(fields, name, int) for name in Parameters._fields))
         if why := problem(kdf):
             raise VaultCorrupt(f"a slot asks for Argon2 parameters that are not allowed: {why}", "restore a backup")
     slot = Slot(
@@ -96,9 +103,13 @@ def new_slot_id() -> str:
 
 
 def wrap(
-    header: Header, kind: str, secret: bytes, vault_key: bytes, *, slot_id: str = "", kdf: Argon2Parameters = STANDARD
+    header: Header, kind: str, secret: bytes, vault_key: bytes, *, slot_id: str = "", kdf: Argon2Parameters | None = None
 ) -> Slot:
-    """A slot that opens with `secret`: passphrase_bytes(), or new_secret() of this kind."""
+    """A slot that opens with `secret`: passphrase_bytes(), or new_secret() of this kind. `kdf`: other than the standard."""
+    if kind == PASSPHRASE:
+        from keyvault.crypto.kdf import STANDARD
+
+        kdf = kdf or STANDARD
     empty = Slot(slot_id or new_slot_id(), kind, random_bytes(32), b"", b"", kdf if kind == PASSPHRASE else None)
     key, check = _slot_keys(header, empty, secret)
     return empty._replace(check=check, wrapped=aead.seal(key, vault_key, _bound(header, empty)))
@@ -132,6 +143,10 @@ def _bound(header: Header, slot: Slot) -> bytes:
 
 def _slot_keys(header: Header, slot: Slot, secret: bytes) -> tuple[bytes, bytes]:
     """The wrapping key and the commitment to it."""
-    material = argon2id(secret, slot.salt, slot.kdf) if slot.kdf else secret
+    material = secret
+    if slot.kdf:
+        from keyvault.crypto.kdf import argon2id
+
+        material = argon2id(secret, slot.salt, slot.kdf)
     both = hkdf(material, salt=slot.salt, info=_bound(header, slot), length=64)
     return both[:32], both[32:]

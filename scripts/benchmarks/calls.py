@@ -101,6 +101,8 @@ def _costs(install: Install, folder: str, homes: list[dict[str, str]], times: in
     measure_pairs(install.python, [pair for by_count in pairs.values() for pair in by_count.values()], times)
     missing = [f"{name}: {reason}" for name, reason in reasons.items() if name not in pairs]
     told = f"Left out: {'; '.join(missing)}." if missing else "None was left out."
+    if failed := sum(pair.failed for by_count in pairs.values() for pair in by_count.values()):
+        told += f" Calls that got no answer in time, and were repeated: {failed}."
     return {name: {count: pair.cost for count, pair in found.items()} for name, found in pairs.items()}, told
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import native_client
 import pytest
 from vaults import VaultHome, add_key
+
+from keyvault.agent import client
 
 # All that `--version` loads of ours, and nothing else.
 _VERSION = {
@@ -19,10 +24,10 @@ _VERSION = {
 
 # All that `env --format bash` loads of ours, with a key file, into a pipe, and nothing else.
 _ENV = (_VERSION - {"keyvault.cli.version", "keyvault.core.version"}) | {
-    *("keyvault.agent", "keyvault.agent.client", "keyvault.cli.agents"),
+    *("keyvault.agent", "keyvault.agent.client"),
     *("keyvault.cli.exporting", "keyvault.cli.guard", "keyvault.cli.quick", "keyvault.cli.session"),
     *("keyvault.core.clock", "keyvault.core.harden", "keyvault.core.refs", "keyvault.core.secret", "keyvault.core.settings"),
-    *("keyvault.crypto", "keyvault.crypto.aead", "keyvault.crypto.kdf", "keyvault.crypto.primitives"),
+    *("keyvault.crypto", "keyvault.crypto.aead", "keyvault.crypto.primitives"),
     *("keyvault.environment", "keyvault.environment.resolve", "keyvault.environment.selection"),
     *("keyvault.formats", "keyvault.formats.base", "keyvault.formats.posix"),
     *("keyvault.store", "keyvault.store.files", "keyvault.store.queue", "keyvault.store.sqlite"),
@@ -142,3 +147,24 @@ def test_the_lists_would_notice_click(home: VaultHome) -> None:
     _, loaded = _loaded(home, "list")
     assert "click" in loaded & _TOO_DEAR
     assert "keyvault.cli.app" in _ours(loaded) - _ENV
+
+
+# All that the two ways to ask an agent in Python load, beyond what a bare interpreter has.
+_WARM = {"keyvault", "keyvault.agent", "keyvault.agent.client", "time", "_socket"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no agent there")
+def test_a_call_that_the_agent_answers_loads_these_modules_and_no_more() -> None:
+    call = os.path.join(os.path.dirname(client.__file__), "call.py")
+    with tempfile.TemporaryDirectory(prefix="kv-") as folder:
+        place = native_client.Place(folder)
+        with native_client.agent(place, native_client.answer((client.OUT, b"x"))):
+            bare = _imported(place, "-c", "pass")
+            assert _imported(place, call, "env") - bare == _WARM - bare
+
+
+def _imported(place: native_client.Place, *words: str) -> set[str]:
+    command = [sys.executable, "-I", "-S", "-E", "-X", "importtime", *words]
+    done = subprocess.run(command, env=place.environment, capture_output=True, timeout=60, check=True)
+    assert done.stdout == b"x" * (words[-1] == "env")
+    return {line.rpartition("|")[2].strip() for line in done.stderr.decode().splitlines()[1:]}
