@@ -7,7 +7,7 @@ import sys
 
 _root = __file__.rpartition("/keyvault/agent/")[0]
 sys.path.insert(0, _root)
-from keyvault.agent import client  # noqa: E402 - found only now
+from keyvault.agent import client
 
 sys.path.remove(_root)
 client.answer_or_run(sys.argv[1:])
