@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from array import array
+from binascii import unhexlify
 from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple
 
@@ -18,6 +19,7 @@ from keyvault.audit.leaks.reading import Done, Note, search_through
 
 # Neighbours are differences of each other, and a new git has to unpack from the beginning: few large batches, but some for all.
 SMALLEST_BATCH, LARGEST_BATCH, BATCH_OBJECTS = 16 << 20, 128 << 20, 100_000
+_LOOKED_BACK = 100_000  # objects among which an object's base is sought
 _PARTS = 4
 _MOST_FAILURES = 20  # of git, in one batch
 _MOST_ON_COMMAND_LINE = 2_000
@@ -155,39 +157,61 @@ class Listing:
         self.problem = ""
 
     def batches(self, workers: int) -> Iterator[ObjectBatch]:
-        """In the order in which they are packed, so that one that is stored as a difference follows its base."""
-        ids, sizes = bytearray(), array("Q")
-        for oid, kind, size in self._objects():
+        """Each object behind the one that it is stored as a difference from: so git unpacks none twice, with little memory."""
+        ids, sizes, bases = bytearray(), array("Q"), array("i")
+        numbers: dict[bytes, int] = {}
+        for oid, kind, size, base in self._objects():
             if kind == b"commit":
                 self.commits += oid
-            if kind not in _SEARCHED:
-                continue
             if self._known(oid):
                 self.known_ones += 1
                 continue
+            bases.append(numbers.get(base, -1))  # a base that comes later is none here, so no two are each other's
+            if len(numbers) == _LOOKED_BACK:
+                numbers.clear()
+            numbers[oid] = len(sizes)
             ids += oid
             sizes.append(size)
+        numbers.clear()
         most = min(max(sum(sizes) // (workers * _PARTS), SMALLEST_BATCH), LARGEST_BATCH)
-        first = total = 0
-        width = self._repo.id_size
-        for number, size in enumerate(sizes):
-            if number > first and (total + size > most or number - first >= BATCH_OBJECTS):
-                yield ObjectBatch(self._repo, bytes(ids[first * width : number * width]), total)
-                first, total = number, 0
+        width, chosen, total = self._repo.id_size, bytearray(), 0
+        for number in _behind_bases(bases):
+            size = sizes[number]
+            if chosen and (total + size > most or len(chosen) >= BATCH_OBJECTS * width):
+                yield ObjectBatch(self._repo, bytes(chosen), total)
+                chosen, total = bytearray(), 0
+            chosen += ids[number * width : (number + 1) * width]
             total += size
-        if first < len(sizes):
-            yield ObjectBatch(self._repo, bytes(ids[first * width :]), total)
+        if chosen:
+            yield ObjectBatch(self._repo, bytes(chosen), total)
 
-    def _objects(self) -> Iterator[tuple[bytes, bytes, int]]:
-        words = ("--batch-check=%(objectname) %(objecttype) %(objectsize)", "--batch-all-objects", "--unordered", "--buffer")
-        with git.running(self._repo.folder, "cat-file", *words) as process:
+    def _objects(self) -> Iterator[tuple[bytes, bytes, int, bytes]]:
+        """Id, kind, size and base of each that is searched."""
+        asked = "%(objectname) %(objecttype) %(objectsize) %(deltabase)"
+        with git.running(
+            self._repo.folder, "cat-file", f"--batch-check={asked}", "--batch-all-objects", "--unordered", "--buffer"
+        ) as process:
             assert process.stdout
             for line in process.stdout:
                 parts = line.split()
-                if len(parts) == 3:
-                    yield bytes.fromhex(parts[0].decode("ascii")), parts[1], int(parts[2])
+                if len(parts) == 4 and parts[1] in _SEARCHED:
+                    yield unhexlify(parts[0]), parts[1], int(parts[2]), unhexlify(parts[3])
             if process.wait():
                 self.problem = "incomplete: git could not list all objects; is the repository damaged?"
+
+
+def _behind_bases(bases: array[int]) -> Iterator[int]:
+    """The numbers of all objects, each after its base and what hangs on that; `bases`: the number of each one's, or -1."""
+    first, following = array("i", [-1]) * (len(bases) + 1), array("i", [-1]) * len(bases)
+    for number in range(len(bases) - 1, -1, -1):
+        base = bases[number]
+        first[base], following[number] = number, first[base]  # what has no base hangs on the last one, -1
+    waiting = [first[-1]]
+    while waiting:
+        number = waiting.pop()
+        if number >= 0:
+            waiting += following[number], first[number]
+            yield number
 
 
 def locate(repo: Repository, wanted: set[str], commits: bytes) -> dict[str, tuple[str, str]]:
