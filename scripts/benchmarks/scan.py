@@ -142,11 +142,11 @@ def _in_turn(
 
 
 def _run(name: str, program: str, words: Sequence[str], place: str, folder: str) -> Run:
-    """One run. Each has the same empty home folder all the time, so compiled rules are kept from the first run on."""
+    """One run. Each has the same home and state all the time, so compiled rules are kept; what was searched is forgotten."""
     home, to = os.path.join(folder, "home"), os.path.join(folder, "report.json")
     os.makedirs(home, exist_ok=True)
     state = os.path.join(folder, "state")
-    for gone in (to, state):
+    for gone in (to, os.path.join(state, "searched")):
         shutil.rmtree(gone) if os.path.isdir(gone) else os.path.lexists(gone) and os.unlink(gone)
     environment = {
         **clean_install.environment(HOME=home),
