@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 from keyvault.audit.findings import BASE64, PLAIN
 from keyvault.audit.leaks import filters, views
 from keyvault.audit.leaks.naming import NOWHERE, Around, Namer, around
-from keyvault.audit.leaks.rules import Rule, Rules, Trigger, is_hidden
+from keyvault.audit.leaks.rules import Rule, Rules, Trigger
 
 _INSIDE = 16 * 1024  # bytes to either side of a literal in a key's middle
 _LONGEST = 16 * 1024  # bytes of a key
@@ -57,10 +58,13 @@ class Decider:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules.rules
         self._named = [rules.rules[number] for number in rules.named]
-        self._hidden = [rule for rule in rules.rules if is_hidden(rule)]
+        self._hidden = [rule for rule in rules.rules if rule.hidden]
         self._namer = Namer()
         self._searched: tuple[bytes, int] = b"", 0
-        self._any_named = re.compile(b"|".join(b"(?:%b)" % rule for rule in {rule.expression.pattern for rule in self._named}))
+
+    @cached_property
+    def _any_named(self) -> re.Pattern[bytes]:
+        return re.compile("|".join(f"(?:{regex})" for regex in {rule.pattern.regex for rule in self._named}).encode())
 
     def at_start(self, data: bytes, trigger: Trigger, start: int) -> Iterator[Unknown]:
         """Keys that begin here."""
