@@ -8,14 +8,14 @@ from __future__ import annotations
 import threading
 from array import array
 from binascii import unhexlify
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, NamedTuple
 
 from keyvault.audit.findings import HISTORY, Leak
 from keyvault.audit.leaks import git, notes
 from keyvault.audit.leaks.git import GitFailed, Repository
 from keyvault.audit.leaks.pieces import Piece, Searcher
-from keyvault.audit.leaks.reading import Done, Note, search_through
+from keyvault.audit.leaks.reading import WINDOW, Done, Note, search_through, search_whole
 
 # Neighbours are differences of each other, and a new git has to unpack from the beginning: few large batches, but some for all.
 SMALLEST_BATCH, LARGEST_BATCH, BATCH_OBJECTS = 16 << 20, 128 << 20, 100_000
@@ -83,28 +83,21 @@ class ObjectBatch(NamedTuple):
     ) -> bool:
         """Search one object; false where git ended in the middle of it."""
         kind, size, path, commit = about
-        left = size
-
-        def read(most: int) -> bytes:
-            nonlocal left
-            data = stream.read(min(most, left))
-            left -= len(data)
-            return data
-
         piece = Piece(b"", path or oid.hex(), self.source, commit)
-        if kind == b"blob":
-            leaks, why = search_through(searcher, read, size, piece)
-        else:
-            data = read(size)
+        leaks: Sequence[Leak]
+        if kind != b"blob":
+            data = stream.read(size)
             # The message begins at line 1; what git keeps above it has lines as well.
             above = data.partition(b"\n\n")[0].count(b"\n") + 2
             name = self.repo.shown + (MESSAGE if kind == b"commit" else TAG_MESSAGE)
             piece = piece._replace(data=data, path=name, commit=oid.hex(), first_line=1 - above)
-            leaks, why = [leak._replace(line=max(leak.line, 0)) for leak in searcher.search(piece)], ""
-        while left and read(min(left, 1 << 20)):
-            pass
-        whole = not left and stream.read(1) == b"\n"
-        if not whole:
+            leaks, why, left = [leak._replace(line=max(leak.line, 0)) for leak in searcher.search(piece)], "", size - len(data)
+        elif size <= WINDOW:
+            data = stream.read(size)
+            (leaks, why), left = search_whole(searcher, piece._replace(data=data)), size - len(data)
+        else:
+            leaks, why, left = _large(searcher, stream, size, piece)
+        if left or stream.read(1) != b"\n":
             return False
         found.objects += 1
         found.size += size
@@ -114,6 +107,22 @@ class ObjectBatch(NamedTuple):
         if leaks or (why and why != notes.BINARY):
             found.again.add(oid)
         return True
+
+
+def _large(searcher: Searcher, stream: IO[bytes], size: int, piece: Piece) -> tuple[Sequence[Leak], str, int]:
+    """Search what is not held whole; the last number: how much of it git did not give."""
+    left = size
+
+    def read(most: int) -> bytes:
+        nonlocal left
+        data = stream.read(min(most, left))
+        left -= len(data)
+        return data
+
+    leaks, why = search_through(searcher, read, size, piece)
+    while left and read(1 << 20):
+        pass
+    return leaks, why, left
 
 
 class _Found:
