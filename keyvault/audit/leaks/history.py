@@ -20,7 +20,7 @@ from keyvault.audit.leaks.reading import WINDOW, Done, Note, search_through, sea
 # Neighbours are differences of each other, and a new git has to unpack from the beginning: few large batches, but some for all.
 SMALLEST_BATCH, LARGEST_BATCH, BATCH_OBJECTS = 16 << 20, 128 << 20, 100_000
 _LOOKED_BACK = 100_000  # objects among which an object's base is sought
-_PARTS = 4
+_PARTS = 8
 _MOST_FAILURES = 20  # of git, in one batch
 _MOST_ON_COMMAND_LINE = 2_000
 _SEARCHED = (b"blob", b"commit", b"tag")
