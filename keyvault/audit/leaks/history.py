@@ -17,7 +17,7 @@ from keyvault.audit.leaks.git import GitFailed, Repository
 from keyvault.audit.leaks.pieces import Piece, Searcher
 from keyvault.audit.leaks.reading import WINDOW, Done, Note, search_through, search_whole
 
-# Neighbours are differences of each other, and a new git has to unpack from the beginning: few large batches, but some for all.
+# Each batch starts a git, which unpacks its first objects from their beginning: few large batches, but some for all.
 SMALLEST_BATCH, LARGEST_BATCH, BATCH_OBJECTS = 16 << 20, 128 << 20, 100_000
 _LOOKED_BACK = 100_000  # objects among which an object's base is sought
 _PARTS = 8
