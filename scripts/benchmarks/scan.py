@@ -142,11 +142,11 @@ def _in_turn(
 
 
 def _run(name: str, program: str, words: Sequence[str], place: str, folder: str) -> Run:
-    """One run. Each has the same empty home folder all the time, so compiled rules are kept from the first run on."""
+    """One run. Each has the same home and state all the time, so compiled rules are kept; what was searched is forgotten."""
     home, to = os.path.join(folder, "home"), os.path.join(folder, "report.json")
     os.makedirs(home, exist_ok=True)
     state = os.path.join(folder, "state")
-    for gone in (to, state):
+    for gone in (to, os.path.join(state, "searched")):
         shutil.rmtree(gone) if os.path.isdir(gone) else os.path.lexists(gone) and os.unlink(gone)
     environment = {
         **clean_install.environment(HOME=home),
@@ -350,8 +350,6 @@ def _ratio(runs: dict[str, list[Run]], peer: str, field: str) -> float:
 def _targets(runs: dict[str, dict[str, list[Run]]]) -> str:
     tree, history = runs["the tree"], runs["the history"]
     fastest = min(_ratio(history, peer, "elapsed") for peer in list(history)[1:])
-    memory = {name: statistics.median(run.peak for run in some) for name, some in tree.items()}
-    share = memory["keyvault"] / memory["kingfisher"]
     speed = _ratio(tree, "kingfisher", "elapsed")
     rows = [
         ["times as fast as kingfisher on the warm tree", "at least 3", f"{speed:.1f}", "yes" if speed >= 3 else "**no**"],
@@ -361,6 +359,15 @@ def _targets(runs: dict[str, dict[str, list[Run]]]) -> str:
             f"{fastest:.1f}",
             "yes" if fastest >= 1.5 else "**no**",
         ],
-        ["memory on the tree, of kingfisher's", "at most 0.5", f"{share:.2f}", "yes" if share <= 0.5 else "**no**"],
     ]
+    for title, some in runs.items():
+        share = _share(some)
+        met = "yes" if share <= 0.5 else "**no**"
+        rows.append([f"memory on {title}, of kingfisher's", "at most 0.5", f"{share:.2f}", met])
     return "### Targets\n\n" + report.table(["wanted", "", "measured", "met"], rows)
+
+
+def _share(runs: dict[str, list[Run]]) -> float:
+    """Our peak of memory, of kingfisher's."""
+    ours, theirs = (statistics.median(run.peak for run in runs[name]) for name in ("keyvault", "kingfisher"))
+    return ours / theirs

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 from keyvault.audit.findings import BASE64, PLAIN
 from keyvault.audit.leaks import filters, views
 from keyvault.audit.leaks.naming import NOWHERE, Around, Namer, around
-from keyvault.audit.leaks.rules import Rule, Rules, Trigger, is_hidden
+from keyvault.audit.leaks.rules import Rule, Rules, Trigger
 
 _INSIDE = 16 * 1024  # bytes to either side of a literal in a key's middle
 _LONGEST = 16 * 1024  # bytes of a key
@@ -18,11 +19,13 @@ _LONGEST_NAME = 256
 _MOST_NAMES = 4
 _WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
 _NOT_BESIDE = _WORD | frozenset(b"-/+=")  # what shapes without a beginning of their own may not touch
+_JOINTS = frozenset(b"_/+=-")
 _NOT_BEFORE = _WORD | frozenset(b"-/+.#@")
 _ESCAPED = re.compile(rb"(?:\\[nrtbf]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}|\x1b\[[0-9;]*m)\Z")
 _ESCAPES = re.compile(rb"\\/|%(?:2[Ff]|7[Cc]|3[Aa])")
 _LONGEST_ESCAPED = 1024
-_GOES_ON = re.compile(rb"[.:][A-Za-z0-9]")
+_ALONE = rb"(?![A-Za-z0-9_/+=-]|[.:][A-Za-z0-9])"  # nothing of _NOT_BESIDE, and it does not go on behind a dot
+_ENDS = re.compile(_ALONE)
 _LETTERS = re.compile(rb"[A-Za-z0-9_-]*")
 _MORE_LETTERS = re.compile(rb"[A-Za-z0-9_/+=-]*")
 _NO_LETTER = re.compile(rb"[_/+=-]*")
@@ -57,10 +60,19 @@ class Decider:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules.rules
         self._named = [rules.rules[number] for number in rules.named]
-        self._hidden = [rule for rule in rules.rules if is_hidden(rule)]
+        self._hidden = [rule for rule in rules.rules if rule.hidden]
         self._namer = Namer()
         self._searched: tuple[bytes, int] = b"", 0
-        self._any_named = re.compile(b"|".join(b"(?:%b)" % rule for rule in {rule.expression.pattern for rule in self._named}))
+
+    @cached_property
+    def _shapes(self) -> dict[str, re.Pattern[bytes]]:
+        """The expressions of keys that have to be named; many vendors share one."""
+        return {rule.pattern.regex: rule.expression for rule in self._named}
+
+    @cached_property
+    def _any_named(self) -> re.Pattern[bytes]:
+        """At least what `_alone` lets pass of any of them: one look tells that most places are nothing."""
+        return re.compile(b"(?:%b)%b" % (b"|".join(b"(?:%b)" % regex.encode() for regex in self._shapes), _ALONE))
 
     def at_start(self, data: bytes, trigger: Trigger, start: int) -> Iterator[Unknown]:
         """Keys that begin here."""
@@ -89,21 +101,25 @@ class Decider:
 
     def named(self, data: bytes, place: int) -> Iterator[Unknown]:
         """Keys that only their surroundings tell from other texts; here begins what is named by a word like `token`."""
-        start = _NO_LETTER.match(data, place).end()  # type: ignore[union-attr]  # it always matches
         found: list[_Match] = []
-        before = {_letters_before(letters, data, start) for letters in (_LETTERS, _MORE_LETTERS)}
-        if max(before) >= _LONGEST_NAME:
-            return  # a long run of such characters: no name stands right before this
-        before.update(range(_letters_before(_NO_LETTER, data, start) + 1))
-        for begin in sorted(start - count for count in before):
+        start, begins = _begins(data, place)
+        if not begins:
+            return
+        for begin in begins:
             if _may_begin(data, begin) and self._any_named.match(data, begin, begin + _LONGEST):
-                found += [match for rule in self._named for match in _alone(rule, data, begin)]
+                there = {regex: match for regex, shape in self._shapes.items() if (match := _alone(shape, data, begin))}
+                found += [
+                    _Match(begin, match.end(), match[0].decode("ascii", "replace"), rule)
+                    for rule in (self._named if there else ())
+                    if (match := there.get(rule.pattern.regex))
+                ]
         told: list[Unknown] = []
         if (wrapped := _WRAPPED.match(data, start)) and (inner := views.short_text(wrapped[0])):
             begin, end = wrapped.span()
             whole = [_Match(begin, end, inner, rule) for rule in self._hidden if rule.expression.fullmatch(inner.encode())]
             told += self._told(whole, data, BASE64)
-        yield from told or self._told(found, data, PLAIN)
+        if found or told:
+            yield from told or self._told(found, data, PLAIN)
 
     def _of(self, found: list[_Match], data: bytes) -> Iterator[Unknown]:
         """Keys whose shape is enough; the surroundings only choose among vendors that share it."""
@@ -186,14 +202,21 @@ def _in_a_string(rule: Rule, data: bytes, low: int, place: int, high: int) -> It
             return
 
 
-def _alone(rule: Rule, data: bytes, start: int) -> Iterator[_Match]:
-    match = rule.expression.match(data, start, start + _LONGEST)
-    if match is None:
-        return
-    end = match.end()
-    if (end < len(data) and data[end] in _NOT_BESIDE) or _GOES_ON.match(data, end):
-        return
-    yield _Match(start, end, match[0].decode("ascii", "replace"), rule)
+def _begins(data: bytes, place: int) -> tuple[int, list[int]]:
+    """Where the first letter is, and where a key around it may begin; nowhere in a long run, before which no name stands."""
+    if data[place] not in _JOINTS and (not place or data[place - 1] not in _NOT_BESIDE):
+        return place, [place]  # so it is nearly always
+    start = _NO_LETTER.match(data, place).end()  # type: ignore[union-attr]  # it always matches
+    before = {_letters_before(letters, data, start) for letters in (_LETTERS, _MORE_LETTERS)}
+    if max(before) >= _LONGEST_NAME:
+        return start, []
+    before.update(range(_letters_before(_NO_LETTER, data, start) + 1))
+    return start, sorted(start - count for count in before)
+
+
+def _alone(shape: re.Pattern[bytes], data: bytes, start: int) -> re.Match[bytes] | None:
+    match = shape.match(data, start, start + _LONGEST)
+    return match if match and _ENDS.match(data, match.end()) else None
 
 
 def _is_in_blob(data: bytes, start: int, end: int) -> bool:

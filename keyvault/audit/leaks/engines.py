@@ -13,14 +13,11 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from keyvault.audit.leaks import shapes, views
+from keyvault.audit.leaks import kept, shapes, views
 from keyvault.audit.leaks.rules import BASE64, NAMED, WIDE, Trigger
-from keyvault.core.errors import InvalidInput, KeyvaultError
-from keyvault.store import files
+from keyvault.core.errors import InvalidInput
 
 HYPERSCAN, PLAIN = "hyperscan", "plain"
-_LARGEST_CACHE = 64 * 1024 * 1024
-_DIGEST = 32
 
 
 class Hit(NamedTuple):
@@ -94,7 +91,7 @@ def _database(module: Any, triggers: Sequence[Trigger], cache_folder: str) -> An
             flags=[module.HS_FLAG_DOTALL | (module.HS_FLAG_SINGLEMATCH if t.kind == WIDE else 0) for t in triggers],
         )
         if path:
-            _keep(path, module.dumpb(database))
+            kept.write(path, module.dumpb(database))
     database.scratch = module.Scratch(database)
     return database
 
@@ -115,25 +112,11 @@ def _processor() -> str:
 
 def _cached(module: Any, path: str) -> Any:
     """A database from the cache; None where there is none, or it is not what was put there."""
+    body = kept.read(path)
     try:
-        data = files.read_private(path, _LARGEST_CACHE)
-    except KeyvaultError:
-        return None
-    body = data[_DIGEST:]
-    if hashlib.sha256(body).digest() != data[:_DIGEST]:
-        return None
-    try:
-        return module.loadb(body, module.HS_MODE_BLOCK)
+        return module.loadb(body, module.HS_MODE_BLOCK) if body else None
     except module.HyperscanError:
         return None
-
-
-def _keep(path: str, body: bytes) -> None:
-    try:
-        files.make_private_folder(os.path.dirname(path))
-        files.write_private(path, hashlib.sha256(body).digest() + body, durable=False)
-    except KeyvaultError:
-        return  # it is made anew the next time
 
 
 class _Plain:

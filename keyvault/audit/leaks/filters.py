@@ -50,7 +50,7 @@ def could_be_real(pattern: Pattern, value: str) -> bool:
     if hashlib.sha256(value.encode()).hexdigest() in _DOCUMENTED or not checksum_fits(pattern, value):
         return False
     body = _body(pattern, value)
-    return not _PLACEHOLDER.search(body) and not _is_regular(body) and is_random(body) and not _is_words(body)
+    return not _PLACEHOLDER.search(body) and not _is_words(body) and not _is_regular(body) and is_random(body)
 
 
 def is_mixed(text: str) -> bool:

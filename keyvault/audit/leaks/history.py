@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Callable, Iterator
+from binascii import unhexlify
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, NamedTuple
 
 from keyvault.audit.findings import HISTORY, Leak
 from keyvault.audit.leaks import git, notes
 from keyvault.audit.leaks.git import GitFailed, Repository
 from keyvault.audit.leaks.pieces import Piece, Searcher
-from keyvault.audit.leaks.reading import Done, Note, search_through
+from keyvault.audit.leaks.reading import WINDOW, Done, Note, search_through, search_whole
 
-# Neighbours are differences of each other, and a new git has to unpack from the beginning: few large batches, but some for all.
+# Each batch starts a git, which unpacks its first objects from their beginning: few large batches, but some for all.
 SMALLEST_BATCH, LARGEST_BATCH, BATCH_OBJECTS = 16 << 20, 128 << 20, 100_000
-_PARTS = 4
+_LOOKED_BACK = 100_000  # objects among which an object's base is sought
+_PARTS = 8
 _MOST_FAILURES = 20  # of git, in one batch
 _MOST_ON_COMMAND_LINE = 2_000
 _SEARCHED = (b"blob", b"commit", b"tag")
@@ -81,28 +83,21 @@ class ObjectBatch(NamedTuple):
     ) -> bool:
         """Search one object; false where git ended in the middle of it."""
         kind, size, path, commit = about
-        left = size
-
-        def read(most: int) -> bytes:
-            nonlocal left
-            data = stream.read(min(most, left))
-            left -= len(data)
-            return data
-
         piece = Piece(b"", path or oid.hex(), self.source, commit)
-        if kind == b"blob":
-            leaks, why = search_through(searcher, read, size, piece)
-        else:
-            data = read(size)
+        leaks: Sequence[Leak]
+        if kind != b"blob":
+            data = stream.read(size)
             # The message begins at line 1; what git keeps above it has lines as well.
             above = data.partition(b"\n\n")[0].count(b"\n") + 2
             name = self.repo.shown + (MESSAGE if kind == b"commit" else TAG_MESSAGE)
             piece = piece._replace(data=data, path=name, commit=oid.hex(), first_line=1 - above)
-            leaks, why = [leak._replace(line=max(leak.line, 0)) for leak in searcher.search(piece)], ""
-        while left and read(min(left, 1 << 20)):
-            pass
-        whole = not left and stream.read(1) == b"\n"
-        if not whole:
+            leaks, why, left = [leak._replace(line=max(leak.line, 0)) for leak in searcher.search(piece)], "", size - len(data)
+        elif size <= WINDOW:
+            data = stream.read(size)
+            (leaks, why), left = search_whole(searcher, piece._replace(data=data)), size - len(data)
+        else:
+            leaks, why, left = _large(searcher, stream, size, piece)
+        if left or stream.read(1) != b"\n":
             return False
         found.objects += 1
         found.size += size
@@ -112,6 +107,22 @@ class ObjectBatch(NamedTuple):
         if leaks or (why and why != notes.BINARY):
             found.again.add(oid)
         return True
+
+
+def _large(searcher: Searcher, stream: IO[bytes], size: int, piece: Piece) -> tuple[Sequence[Leak], str, int]:
+    """Search what is not held whole; the last number: how much of it git did not give."""
+    left = size
+
+    def read(most: int) -> bytes:
+        nonlocal left
+        data = stream.read(min(most, left))
+        left -= len(data)
+        return data
+
+    leaks, why = search_through(searcher, read, size, piece)
+    while left and read(1 << 20):
+        pass
+    return leaks, why, left
 
 
 class _Found:
@@ -155,39 +166,61 @@ class Listing:
         self.problem = ""
 
     def batches(self, workers: int) -> Iterator[ObjectBatch]:
-        """In the order in which they are packed, so that one that is stored as a difference follows its base."""
-        ids, sizes = bytearray(), array("Q")
-        for oid, kind, size in self._objects():
+        """Each object behind the one that it is stored as a difference from: so git unpacks none twice, with little memory."""
+        ids, sizes, bases = bytearray(), array("Q"), array("i")
+        numbers: dict[bytes, int] = {}
+        for oid, kind, size, base in self._objects():
             if kind == b"commit":
                 self.commits += oid
-            if kind not in _SEARCHED:
-                continue
             if self._known(oid):
                 self.known_ones += 1
                 continue
+            bases.append(numbers.get(base, -1))  # a base that comes later is none here, so no two are each other's
+            if len(numbers) == _LOOKED_BACK:
+                numbers.clear()
+            numbers[oid] = len(sizes)
             ids += oid
             sizes.append(size)
+        numbers.clear()
         most = min(max(sum(sizes) // (workers * _PARTS), SMALLEST_BATCH), LARGEST_BATCH)
-        first = total = 0
-        width = self._repo.id_size
-        for number, size in enumerate(sizes):
-            if number > first and (total + size > most or number - first >= BATCH_OBJECTS):
-                yield ObjectBatch(self._repo, bytes(ids[first * width : number * width]), total)
-                first, total = number, 0
+        width, chosen, total = self._repo.id_size, bytearray(), 0
+        for number in _behind_bases(bases):
+            size = sizes[number]
+            if chosen and (total + size > most or len(chosen) >= BATCH_OBJECTS * width):
+                yield ObjectBatch(self._repo, bytes(chosen), total)
+                chosen, total = bytearray(), 0
+            chosen += ids[number * width : (number + 1) * width]
             total += size
-        if first < len(sizes):
-            yield ObjectBatch(self._repo, bytes(ids[first * width :]), total)
+        if chosen:
+            yield ObjectBatch(self._repo, bytes(chosen), total)
 
-    def _objects(self) -> Iterator[tuple[bytes, bytes, int]]:
-        words = ("--batch-check=%(objectname) %(objecttype) %(objectsize)", "--batch-all-objects", "--unordered", "--buffer")
-        with git.running(self._repo.folder, "cat-file", *words) as process:
+    def _objects(self) -> Iterator[tuple[bytes, bytes, int, bytes]]:
+        """Id, kind, size and base of each that is searched."""
+        asked = "%(objectname) %(objecttype) %(objectsize) %(deltabase)"
+        with git.running(
+            self._repo.folder, "cat-file", f"--batch-check={asked}", "--batch-all-objects", "--unordered", "--buffer"
+        ) as process:
             assert process.stdout
             for line in process.stdout:
                 parts = line.split()
-                if len(parts) == 3:
-                    yield bytes.fromhex(parts[0].decode("ascii")), parts[1], int(parts[2])
+                if len(parts) == 4 and parts[1] in _SEARCHED:
+                    yield unhexlify(parts[0]), parts[1], int(parts[2]), unhexlify(parts[3])
             if process.wait():
                 self.problem = "incomplete: git could not list all objects; is the repository damaged?"
+
+
+def _behind_bases(bases: array[int]) -> Iterator[int]:
+    """The numbers of all objects, each after its base and what hangs on that; `bases`: the number of each one's, or -1."""
+    first, following = array("i", [-1]) * (len(bases) + 1), array("i", [-1]) * len(bases)
+    for number in range(len(bases) - 1, -1, -1):
+        base = bases[number]
+        first[base], following[number] = number, first[base]  # what has no base hangs on the last one, -1
+    waiting = [first[-1]]
+    while waiting:
+        number = waiting.pop()
+        if number >= 0:
+            waiting += following[number], first[number]
+            yield number
 
 
 def locate(repo: Repository, wanted: set[str], commits: bytes) -> dict[str, tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -37,7 +38,7 @@ class Around(NamedTuple):
 
 
 class _Words(NamedTuple):
-    stems: tuple[str, ...]
+    stems: re.Pattern[str]
     near: re.Pattern[str] | None
     plain: tuple[str, ...]  # the same, to see at once that none is there
 
@@ -58,21 +59,25 @@ class Namer:
 
     def __init__(self) -> None:
         self._words: dict[str, _Words] = {}
+        self._variables: dict[Rule, tuple[tuple[str, ...], re.Pattern[str]]] = {}
 
     def how_surely(self, rule: Rule, found: Around, *, secret: bool = True) -> int:
         """BY_VARIABLE, BY_NAME, NEAR or NOWHERE. `secret`: the value's own name has to sound like a secret's."""
-        upper, names = found.name.upper(), [name.upper() for name in variables(rule)]
+        upper = found.name.upper()
+        if rule not in self._variables:
+            names = tuple(name.upper() for name in variables(rule))
+            self._variables[rule] = names, _part_of_name(names)
+        names, among = self._variables[rule]
         if upper in names:
             return BY_VARIABLE
         if secret and _SOUNDS_PUBLIC.search(found.name):
             return NOWHERE
-        if any(re.search(rf"(?:^|_){re.escape(name)}(?:$|_)", upper) for name in names):
+        if among.search(upper):
             return BY_VARIABLE
         if secret and not _SOUNDS_SECRET.search(found.name):
             return NOWHERE
         words = self._of(rule.provider)
-        parts = _CAMEL.sub("_", found.name).lower()
-        if any(re.search(rf"(?:^|_){re.escape(stem)}(?:$|_)", parts) for stem in words.stems):
+        if words.stems.search(_CAMEL.sub("_", found.name).lower()):
             return BY_NAME
         near = words.near and any(word in found.text for word in words.plain) and words.near.search(found.text)
         return NEAR if near else NOWHERE
@@ -92,4 +97,9 @@ def _words(provider: Provider) -> _Words:
     telling = {name for name in names if name not in _COMMON and (len(name) >= 4 or not name.isascii())}
     wanted = sorted((telling | hosts) - {""})
     near = re.compile(rf"(?<![a-z0-9])(?:{'|'.join(map(re.escape, wanted))})(?![a-z0-9])") if wanted else None
-    return _Words(tuple(stem for stem in stems if len(stem) >= 2), near, tuple(wanted))
+    return _Words(_part_of_name([stem for stem in stems if len(stem) >= 2]), near, tuple(wanted))
+
+
+def _part_of_name(words: Iterable[str]) -> re.Pattern[str]:
+    """One of the words, between underscores or the ends of a name."""
+    return re.compile(rf"(?:^|_)(?:{'|'.join(map(re.escape, words)) or '(?!)'})(?:$|_)")

@@ -6,7 +6,8 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 from keyvault.audit.findings import Leak
@@ -56,22 +57,29 @@ def is_wide(head: bytes) -> bool:
     return half >= 4 and zeros[0] <= half // 50 and zeros[1] >= half // 2
 
 
+def search_whole(searcher: Searcher, piece: Piece, *, binary_too: bool = False) -> tuple[Sequence[Leak], str]:
+    """What lies in a piece that is all there is, and why it was not searched, or an empty text."""
+    may_be = not binary_too and piece.data.find(b"\0", 0, _HEAD) >= 0 and not piece.data.startswith(_GZIP)
+    if may_be and is_binary(piece.data[:_HEAD]):
+        return [], notes.BINARY
+    return searcher.search(piece), ""
+
+
 def search_through(
     searcher: Searcher, read: Callable[[int], bytes], size: int, piece: Piece, *, binary_too: bool = False
-) -> tuple[list[Leak], str]:
-    """What lies in `size` bytes that `read` gives, and why it was not searched, or an empty text. `piece`: what to call it."""
+) -> tuple[Sequence[Leak], str]:
+    """The same of `size` bytes that `read` gives. `piece`: what to call it."""
     data = _all_of(read, min(size, WINDOW))
     if data.startswith(_GZIP):
         if size > LARGEST_GZIP:
             return [], TOO_LARGE_GZIP
         data += _all_of(read, size - len(data))
-        return list(searcher.search(piece._replace(data=data))), ""
-    head = data[:_HEAD]
-    if not binary_too and b"\0" in head and is_binary(head):
-        return [], notes.BINARY
-    if size <= len(data):
-        return list(searcher.search(piece._replace(data=data))), ""
-    return _by_windows(searcher, read, size, piece._replace(data=data), is_wide(head)), ""
+    elif size > len(data):
+        head = data[:_HEAD]
+        if not binary_too and is_binary(head):
+            return [], notes.BINARY
+        return _by_windows(searcher, read, size, piece._replace(data=data), is_wide(head)), ""
+    return search_whole(searcher, piece._replace(data=data), binary_too=binary_too)
 
 
 def _all_of(read: Callable[[int], bytes], size: int) -> bytes:
@@ -121,13 +129,14 @@ def _moved(data: bytes, start: int, line: int, column: int) -> tuple[int, int]:
 
 
 class FileBatch(NamedTuple):
-    """Files to search. `names`: their paths, with NUL between; the relative ones lie below `folder`."""
+    """Files to search. `names`: their paths, with NUL between; the relative ones lie below `folder`. `sizes`: as listed."""
 
     folder: str
     names: str
     size: int
     source: str
     binary_too: bool = False
+    sizes: tuple[int, ...] = ()
 
     @property
     def title(self) -> str:
@@ -140,9 +149,9 @@ class FileBatch(NamedTuple):
         leaks: list[Leak] = []
         said: list[Note] = []
         files = size = 0
-        for name in self.names.split("\0"):
+        for name, listed in zip(self.names.split("\0"), self.sizes or repeat(0), strict=bool(self.sizes)):
             try:
-                searched, found, why = self._one(searcher, name)
+                searched, found, why = self._one(searcher, name, listed)
             except (OSError, ValueError) as exc:
                 why, searched, found = _reason(exc), -1, []
             if why:
@@ -152,9 +161,16 @@ class FileBatch(NamedTuple):
             leaks += found
         return Done(tuple(leaks), tuple(said), files, 0, size)
 
-    def _one(self, searcher: Searcher, name: str) -> tuple[int, list[Leak], str]:
+    def _one(self, searcher: Searcher, name: str, listed: int) -> tuple[int, Sequence[Leak], str]:
         fd = os.open(os.path.join(self.folder, name), _OPEN)
         try:
+            if 0 < listed <= WINDOW:  # as large as it was: then it is what it was, and need not be looked at once more
+                data = os.read(fd, listed + 1)
+                if len(data) == listed:
+                    leaks, why = search_whole(searcher, Piece(data, name, self.source), binary_too=self.binary_too)
+                    return listed, leaks, why
+                if data:
+                    os.lseek(fd, 0, os.SEEK_SET)
             info = os.fstat(fd)
             if not stat.S_ISREG(info.st_mode):
                 return -1, [], notes.SPECIAL

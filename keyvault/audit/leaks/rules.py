@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from keyvault.audit.leaks import shapes
@@ -23,12 +24,27 @@ _GZIP = shapes.literal(b"\x1f\x8b\x08")
 _PUBLIC = "(not secret)"
 
 
-class Rule(NamedTuple):
-    """One pattern of one vendor."""
+class Rule:
+    """One pattern of one vendor, by their numbers. `hidden`: nothing of it can be sought in base64."""
 
-    provider: Provider
-    pattern: Pattern
-    expression: re.Pattern[bytes]
+    def __init__(self, vendors: Sequence[Provider], vendor: int, place: int, hidden: bool) -> None:
+        self._vendors = vendors
+        self.vendor, self.place, self.hidden = vendor, place, hidden
+
+    @property
+    def provider(self) -> Provider:
+        """Whose it is."""
+        return self._vendors[self.vendor]
+
+    @cached_property
+    def pattern(self) -> Pattern:
+        """The catalogue's entry."""
+        return self.provider.patterns[self.place]
+
+    @cached_property
+    def expression(self) -> re.Pattern[bytes]:
+        """What a key of this kind matches."""
+        return re.compile(self.pattern.regex.encode())
 
 
 class Trigger(NamedTuple):
@@ -50,7 +66,7 @@ class Trigger(NamedTuple):
 class Rules(NamedTuple):
     """All that is sought by shape."""
 
-    providers: tuple[Provider, ...]
+    vendors: Sequence[Provider]
     rules: tuple[Rule, ...]
     triggers: tuple[Trigger, ...]
     named: tuple[int, ...]
@@ -65,8 +81,8 @@ def compiled(providers: Iterable[Provider]) -> Rules:
     named: list[int] = []
     behind: list[Shape] = []
     words = list(_WORDS)
-    for provider in everyone:
-        for pattern in provider.patterns:
+    for vendor, provider in enumerate(everyone):
+        for place, pattern in enumerate(provider.patterns):
             if is_public(provider, pattern) or not pattern.regex.isascii():
                 continue
             number, begins = len(found), shapes.beginnings(pattern.regex)
@@ -74,7 +90,7 @@ def compiled(providers: Iterable[Provider]) -> Rules:
             literal = shapes.inner_literal(pattern.regex)
             bare = is_told_bare(pattern)
             telling = bare and weakest >= _TELLING
-            found.append(Rule(provider, pattern, re.compile(pattern.regex.encode())))
+            found.append(Rule(everyone, vendor, place, _is_hidden(pattern)))
             if telling:
                 for shape in (*begins, *(other for begin in begins for other in shapes.escaped(begin))):
                     starts.setdefault(shape, []).append(number)
@@ -110,10 +126,9 @@ def variables(rule: Rule) -> tuple[str, ...]:
     return rule.pattern.variables or rule.provider.variables
 
 
-def is_hidden(rule: Rule) -> bool:
-    """Nothing of it can be sought in base64."""
-    begins = shapes.beginnings(rule.pattern.regex)
-    return (rule.pattern.generic and not _is_prefixed(begins)) or not all(map(shapes.is_shown, begins))
+def _is_hidden(pattern: Pattern) -> bool:
+    begins = shapes.beginnings(pattern.regex)
+    return (pattern.generic and not _is_prefixed(begins)) or not all(map(shapes.is_shown, begins))
 
 
 def _is_prefixed(begins: Sequence[Shape]) -> bool:
@@ -155,11 +170,7 @@ def _wide() -> Trigger:
 def _wrapped_names(rules: list[Rule]) -> list[Shape]:
     """A file of variables that was put into base64 as a whole: where the keys do not show, the names do."""
     return [
-        shapes.literal(name.encode())
-        for rule in rules
-        if is_hidden(rule)
-        for name in variables(rule)
-        if len(name) >= _LEAST_INSIDE
+        shapes.literal(name.encode()) for rule in rules if rule.hidden for name in variables(rule) if len(name) >= _LEAST_INSIDE
     ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from keyvault.audit.findings import BASE64, GZIP, OWN, PLAIN, UNKNOWN, UTF16, Leak, Skipped
-from keyvault.audit.leaks import filters, rules, views
+from keyvault.audit.leaks import filters, kept, rules, views
 from keyvault.audit.leaks.deciding import Decider, Unknown
 from keyvault.audit.leaks.engines import Engine, Hit, engine
 from keyvault.audit.leaks.own import Own, OwnKeys
@@ -15,7 +15,7 @@ from keyvault.audit.leaks.pieces import Piece, Plan
 from keyvault.crypto.primitives import hmac_sha256
 from keyvault.providers import catalogue
 
-_made: rules.Rules | None = None
+_made: tuple[bytes, rules.Rules] | None = None
 _DEEPEST = 3
 _PACKED = 2  # times: a gzip within a gzip
 _TAIL, _TAIL_FROM = 4, 16
@@ -51,11 +51,11 @@ class Search:
 
     def __init__(self, plan: Plan) -> None:
         self._key = plan.fingerprint_key
-        self._triggers: tuple[rules.Trigger, ...] = (compiled := _rules()).triggers
+        self._triggers: tuple[rules.Trigger, ...] = (made := _rules(plan.cache_folder)).triggers
         self.own = OwnKeys(plan.own)
         self._engine: Engine = engine(self._triggers, plan.engine, plan.cache_folder)
         self._own_engine: Engine = engine(self.own.triggers, self._engine.name)
-        self.decider = Decider(compiled)
+        self.decider = Decider(made)
         self.engine = self._engine.name
         self.too_short = tuple(self.own.too_short)
         self.skipped: list[Skipped] = []
@@ -255,10 +255,10 @@ def searcher(plan: Plan) -> Search:
     return Search(plan)
 
 
-def _rules() -> rules.Rules:
+def _rules(cache_folder: str) -> rules.Rules:
     """Made once as long as the vendors are the same; a person's own vendor files are read each time."""
     global _made  # noqa: PLW0603 - a cache
-    providers = tuple(catalogue.everyone())
-    if _made is None or list(map(id, _made.providers)) != list(map(id, providers)):
-        _made = rules.compiled(providers)
-    return _made
+    vendors = catalogue.fingerprint()
+    if _made is None or _made[0] != vendors:
+        _made = vendors, kept.all_rules(cache_folder, vendors)
+    return _made[1]

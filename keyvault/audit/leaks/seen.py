@@ -26,9 +26,8 @@ _BUCKETS = 1 << 16
 
 def fingerprint(plan: Plan) -> bytes:
     """Tells one search from another: rules, own keys and program. Another one begins anew."""
-    rules = repr(catalogue.everyone()).encode()
     own = sorted(hmac_sha256(plan.fingerprint_key, key.value.reveal().encode("utf-8", "surrogatepass")) for key in plan.own)
-    return hmac_sha256(plan.fingerprint_key, sha256(__version__.encode(), b"\0", sha256(rules), *own))
+    return hmac_sha256(plan.fingerprint_key, sha256(__version__.encode(), b"\0", catalogue.fingerprint(), *own))
 
 
 class Seen:

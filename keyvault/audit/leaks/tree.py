@@ -35,15 +35,17 @@ def batches(paths: Iterable[str], base: str, said: Notes) -> Iterator[FileBatch]
 def grouped(files: Iterable[tuple[str, int]], base: str, source: str, *, binary_too: bool = False) -> Iterator[FileBatch]:
     """Files, each with its size, put into batches."""
     names: list[str] = []
+    sizes: list[int] = []
     total = 0
     for name, size in files:
         if names and (total + size > BATCH_BYTES or len(names) >= BATCH_FILES):
-            yield FileBatch(base, "\0".join(names), total, source, binary_too)
-            names, total = [], 0
+            yield FileBatch(base, "\0".join(names), total, source, binary_too, tuple(sizes))
+            names, sizes, total = [], [], 0
         names.append(name)
+        sizes.append(size)
         total += size
     if names:
-        yield FileBatch(base, "\0".join(names), total, source, binary_too)
+        yield FileBatch(base, "\0".join(names), total, source, binary_too, tuple(sizes))
 
 
 class Walk:
