@@ -48,8 +48,8 @@ def text_of(name: str) -> bytes:
 # ---------------------------------------------------------------- the files
 
 
-def test_there_are_eighty_and_nothing_else_in_the_folder() -> None:
-    assert len(FILES) == 80
+def test_none_has_got_lost_and_nothing_else_is_in_the_folder() -> None:
+    assert len(FILES) >= 80
     assert all(name.endswith(".toml") for name in FILES)
     assert [vendor.id for vendor in VENDORS] == sorted(name.removesuffix(".toml") for name in FILES)
 

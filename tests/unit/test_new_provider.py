@@ -18,7 +18,13 @@ GOOD = ("acme.ai", "--name", "Acme 极限", "--variable", "ACME_API_KEY", "--url
 def checkout(tmp_path: Path) -> Path:
     copy = tmp_path / "checkout"
     shutil.copytree(ROOT / "keyvault", copy / "keyvault", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("scripts/new_provider", "tests/contract/test_vendor_files.py", "tests/conftest.py", "pyproject.toml"):
+    for name in (
+        "scripts/new_provider",
+        "tests/contract/test_vendor_files.py",
+        "tests/conftest.py",
+        "tests/internet.py",
+        "pyproject.toml",
+    ):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, copy / name)
     return copy
@@ -40,7 +46,7 @@ def test_the_stub_holds_to_the_contract(checkout: Path) -> None:
     assert vendors(checkout) - before == {"acme.ai.toml"}
     assert done.stdout.splitlines()[0] == str(checkout / "keyvault" / "providers" / "vendors" / "acme.ai.toml")
     contract = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contract/test_vendor_files.py"],
+        [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "tests/contract/test_vendor_files.py"],
         cwd=checkout,
         env=os.environ | {"PYTHONPATH": str(checkout)},
         capture_output=True,
@@ -48,10 +54,8 @@ def test_the_stub_holds_to_the_contract(checkout: Path) -> None:
         timeout=120,
         check=False,
     )
-    failed = [line for line in contract.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    assert len(failed) == 1, contract.stdout[-3000:]
-    assert "test_there_are_eighty" in failed[0], "which a new vendor has to change"
-    assert "[acme.ai]" not in failed[0]
+    assert contract.returncode == 0, contract.stdout[-3000:]
+    assert "[acme.ai]" in contract.stdout
 
 
 def test_the_program_knows_the_new_vendor(checkout: Path) -> None:
