@@ -31,7 +31,7 @@ def _run(words: list[str], *, asked: bool) -> int:
         from keyvault.cli import version
 
         return version.show()
-    if words == ["agent", "--take-over"]:
+    if sys.platform != "win32" and words == ["agent", "--take-over"]:
         from keyvault.cli import serving
 
         return serving.take_over()
