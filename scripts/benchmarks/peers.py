@@ -59,9 +59,14 @@ def newest_python() -> str:
     places = [shutil.which(name) for name in names]
     places += sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.1[2-9].*/bin/python3")))
     for path in [*places, sys.executable if sys.version_info >= (3, 12) else None]:
-        if path:
+        if path and _runs(path):
             return path
     raise LeftOut("there is no Python 3.12 here")
+
+
+def _runs(python: str) -> bool:
+    """It is no shim of a version that is not chosen here."""
+    return subprocess.run([python, "-c", "import venv"], stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def run(*words: str, stdin: str = "", folder: str | None = None, **environment: str) -> str:
@@ -148,7 +153,8 @@ def pass_show(tools: Tools, count: int) -> Peer:
     program, folder = installed("pass"), tools.new_folder("pass", count)
     environment = clean_install.environment(HOME=folder, GNUPGHOME=os.path.join(folder, "g"))
     os.mkdir(environment["GNUPGHOME"], 0o700)
-    run(installed("gpg"), "--batch", "--passphrase", "", "--quick-gen-key", "bench", "rsa2048", "default", **environment)
+    new_key = ("--quick-gen-key", "bench", "default", "default", "never")
+    run(installed("gpg"), "--batch", "--passphrase", "", *new_key, **environment)
     run(program, "init", "bench", **environment)
     run(program, "insert", "-m", "key", stdin=lines(1)[0], **environment)
     return Peer([program, "show", "key"], folder, environment)
