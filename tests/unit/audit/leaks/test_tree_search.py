@@ -141,13 +141,26 @@ def test_links_fifos_sockets_and_devices_are_said_and_not_opened(folder: Path, t
     assert why(search("/dev/zero"), "/dev/zero") == ["not a plain file"]
 
 
-def test_a_file_that_becomes_a_link_or_a_fifo_after_the_listing_is_not_opened(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sizes", [(), (len(key(1)),) * 3])
+def test_a_file_that_becomes_a_link_or_a_fifo_after_the_listing_is_not_searched(
+    folder: Path, tmp_path: Path, sizes: tuple[int, ...]
+) -> None:
     (tmp_path / "outside").write_text(key(1))
     os.symlink(tmp_path / "outside", folder / "link")
     os.mkfifo(folder / "fifo")
-    done = FileBatch(str(folder), "link\0fifo\0gone", 0, TREE)(small(Plan()))
+    done = FileBatch(str(folder), "link\0fifo\0gone", 0, TREE, sizes=sizes)(small(Plan()))
     assert done.leaks == ()
     assert [path for _, path, _ in done.notes] == ["link", "fifo"]
+    assert done.notes[1][0] == "not a plain file"
+
+
+@pytest.mark.parametrize("listed", [1, 10, 100_000, WINDOW + 1])
+def test_a_file_that_grew_or_shrank_after_the_listing_is_searched_as_it_is(folder: Path, listed: int) -> None:
+    text = f"text\n{key(1)}\n" * 2
+    (folder / "a").write_text(text)
+    done = FileBatch(str(folder), "a", listed, TREE, sizes=(listed,))(small(Plan()))
+    assert [leak.line for leak in done.leaks] == [2, 4]
+    assert (done.files, done.size) == (1, len(text))
 
 
 def test_links_that_a_person_names_are_followed(folder: Path, tmp_path: Path) -> None:
