@@ -51,3 +51,13 @@ def test_a_fault_in_the_pages_is_found(tmp_path: object, body: str, fault: str) 
     assert len(faults) == 1
     assert fault in faults[0]
     assert "https://example.org" in elsewhere
+
+
+def test_a_style_that_fetches_is_found(tmp_path: object) -> None:
+    for name, text in (
+        ("a.css", "@font-face { src: url('https://example.org/f.woff') }"),
+        ("b.css", "a { background: url(data:,x) }"),
+    ):
+        with open(os.path.join(str(tmp_path), name), "w", encoding="utf-8") as file:
+            file.write(text)
+    assert docs.faults_and_addresses(str(tmp_path)) == (["a.css fetches from elsewhere"], set())
