@@ -48,10 +48,15 @@ def wanted() -> str:
         return own
     locale = next(filter(None, map(settings.variable, ("LC_ALL", "LC_MESSAGES", "LANG"))), "") or _of_the_platform()
     characters = next(filter(None, map(settings.variable, ("LC_ALL", "LC_CTYPE", "LANG"))), "") or locale
-    if "utf8" not in characters.lower().replace("-", "") or locale.partition(".")[0] in ("", "C", "POSIX"):
+    if not (_is_utf8(locale) and _is_utf8(characters)) or locale.startswith(("C.", "POSIX.")):
         return ENGLISH
     listed = (settings.variable("LANGUAGE") or locale).split(":")
     return next(filter(None, map(_known, listed)), ENGLISH)
+
+
+def _is_utf8(locale: str) -> bool:
+    """Both are asked: Python itself sets LC_CTYPE to a UTF-8 one where the person's locale is not installed (PEP 538)."""
+    return "utf8" in locale.lower().replace("-", "")
 
 
 def _known(name: str) -> str:

@@ -10,14 +10,17 @@ from keyvault.cli.language import catalogue_path
 _FIELD = re.compile(r"\{(\w+)\}")
 _DEPTH = 4  # a reason in a reason in a reason
 
-# Fields that hold names which people gave: such a name is never a text, even where it reads like one.
+# Fields that hold names which people gave or type: such a name is never a text, even where it reads like one.
 _NAMES = frozenset(
-    """argv command field file filename folder from_env home id label name option path profile provider ref refs same shown
-    source tag text url value variable where words""".split()
+    """allowed argv choices command field fields file filename folder from_env home id label name offered option options path
+    profile provider readers ref refs same shown source tag text url value variable where words""".split()
 )
 
+# Fields that hold one word of ours. In other fields a single word is anybody's.
+_WORDS = frozenset("doing kind kinds reason what word".split())
+
 # Letters that an entry has outside of its fields; with fewer, as in `{days} old`, it fits too much to be tried first.
-_CLEAR = 8
+_CLEAR = 6
 
 # How texts are joined, and how their translations are.
 _COLON, _SEMICOLON = "\uff1a", "\uff1b"  # the full-width ones
@@ -60,9 +63,13 @@ class Catalogue(GNUTranslations):
                 continue
             values = match.groupdict()
             if not any("; " in value for name, value in values.items() if _is_name(name)):
-                shown = {name: value if _is_name(name) else self.said(value, depth - 1) for name, value in values.items()}
+                shown = {name: self._value(name, value, depth) for name, value in values.items()}
                 return "".join(shown[part] if n % 2 else part for n, part in enumerate(_FIELD.split(self._texts[entry])))
         return ""
+
+    def _value(self, name: str, value: str, depth: int) -> str:
+        ours = name in _WORDS or (" " in value and not _is_name(name))
+        return self.said(value, depth - 1) if ours else value
 
     def _joined(self, text: str, depth: int) -> str:
         """Texts of the catalogue one after the other, and what stands before or behind one: `PATH:LINE gives it no value`."""
@@ -89,7 +96,7 @@ def _letters(parts: list[str]) -> int:
 
 
 def _is_name(field: str) -> bool:
-    return field.rstrip("0123456789") in _NAMES
+    return field.isupper() or field.rstrip("0123456789") in _NAMES
 
 
 _PATTERNS: dict[str, re.Pattern[str]] = {}
