@@ -2,7 +2,7 @@
 
 A text with a value in it was put together before it came here. So a catalogue entry with fields is a pattern: what the fields
 stand for is put into the translation as it is, or translated itself where it is a text of the catalogue, such as a reason.
-What nobody translated stays English. See docs/adr/0025-language.md.
+What nobody translated stays English. See docs/adr/0026-language.md.
 """
 
 from __future__ import annotations

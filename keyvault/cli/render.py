@@ -87,4 +87,7 @@ def _cell(text: str) -> str:
     """A cell as people read it. A single word is a name more often than not: it stays."""
     from keyvault.cli.language import said
 
-    return said(text) if " " in text or text in ("yes", "no") else text
+    return said(text) if " " in text or text in _OURS else text
+
+
+_OURS = frozenset(("yes", "no", "new", "current", "earlier", "purged", "retiring", "pending", "experimental"))
