@@ -96,7 +96,7 @@ def _leaks(leaks: Sequence[Leak], whole: bool) -> str:
 
 def _step(step: str) -> str:
     """Wrapped, but a command is never broken: it is there to be copied."""
-    words = re.sub("(?<=: |：)keyvault .*", lambda command: command[0].replace(" ", "\0"), said(escape(step)))
+    words = re.sub("(?:(?<=: )|(?<=：))keyvault .*", lambda command: command[0].replace(" ", "\0"), said(escape(step)))
     lines = wrapped(words, _WIDTH - 4, whole=True)
     return ("  - " + "\n    ".join(lines)).replace("\0", " ") + "\n"
 

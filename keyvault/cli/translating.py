@@ -19,9 +19,6 @@ _NAMES = frozenset(
 # Fields that hold one word of ours. In other fields a single word is anybody's.
 _WORDS = frozenset("doing kind kinds reason what word".split())
 
-# Letters that an entry has outside of its fields; with fewer, as in `{days} old`, it fits too much to be tried first.
-_CLEAR = 6
-
 # How texts are joined, and how their translations are.
 _COLON, _SEMICOLON = "\uff1a", "\uff1b"  # the full-width ones
 _JOINTS = ((": ", _COLON), ("; ", _SEMICOLON), (". ", ""))
@@ -38,8 +35,8 @@ class Catalogue(GNUTranslations):
         # The literal parts of each entry with fields; the most literal entries first, for they say the most.
         found = [(_FIELD.split(entry)[::2], entry) for entry in self._texts if _FIELD.search(entry)]
         found.sort(key=lambda one: -len("".join(one[0])))
-        self._clear = [one for one in found if _letters(one[0]) >= _CLEAR]
-        self._vague = [one for one in found if _letters(one[0]) < _CLEAR]
+        self._clear = [one for one in found if _is_clear(one[0])]
+        self._vague = [one for one in found if not _is_clear(one[0])]
 
     def said(self, text: str, depth: int = _DEPTH) -> str:
         """A text translated as a whole, else the parts of it that can be, else as it is."""
@@ -62,7 +59,7 @@ class Catalogue(GNUTranslations):
             if match is None:
                 continue
             values = match.groupdict()
-            if not any("; " in value for name, value in values.items() if _is_name(name)):
+            if all(_fits(value) for name, value in values.items() if templates is self._vague or _is_name(name)):
                 shown = {name: self._value(name, value, depth) for name, value in values.items()}
                 return "".join(shown[part] if n % 2 else part for n, part in enumerate(_FIELD.split(self._texts[entry])))
         return ""
@@ -91,8 +88,15 @@ class Catalogue(GNUTranslations):
         return " " in text and bool(self._whole(text, depth))
 
 
-def _letters(parts: list[str]) -> int:
-    return sum(character.isalpha() for part in parts for character in part)
+def _is_clear(parts: list[str]) -> bool:
+    """Whether an entry says much outside of its fields. One that does not, as `{days} old`, fits too much to be tried first."""
+    letters = sum(character.isalpha() for part in parts for character in part)
+    return letters >= 8 or (letters >= 6 and len(parts) > 3)
+
+
+def _fits(value: str) -> bool:
+    """Not words that stand where a name or a number should: those are of another text, which happens to have the same ones."""
+    return "; " not in value and (" " not in value or value[0].isdigit() or any(mark in value for mark in "/\\\"'"))
 
 
 def _is_name(field: str) -> bool:
