@@ -67,7 +67,7 @@ def waiting(what: str) -> Iterator[None]:
         seconds = 0
         while not ended.wait(1):
             seconds += 1
-            sys.stderr.write(f"\r\x1b[K{what}: {seconds} s")
+            sys.stderr.write(f"\r\x1b[K{said(what)}: {seconds} s")
             sys.stderr.flush()
         if seconds:
             sys.stderr.write("\r\x1b[K")
