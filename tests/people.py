@@ -69,7 +69,7 @@ class Terminal:
 
     def expect(self, text: str) -> None:
         """Wait until the command shows this text."""
-        self.child.expect_exact(text)
+        self.child.expect_exact(text.encode())
 
     def answer(self, prompt: str, typed: str) -> None:
         """Wait for a prompt, and type a line."""

@@ -47,6 +47,7 @@ class VaultHome:
         """What the command needs: nothing of the caller's but PATH, locale and HOME."""
         passed = ("PATH", "LANG", "LC_ALL", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
         kept = {name: os.environ[name] for name in passed if name in os.environ}
+        kept = {name: value for name, value in kept.items() if not value.startswith("zh")}  # tests read English
         return kept | {
             "HOME": self.folder,
             "KEYVAULT_HOME": self.home,

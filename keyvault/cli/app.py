@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from keyvault.cli import exits, guard, render, terminal
+from keyvault.cli import exits, guard, language, render, terminal
 from keyvault.cli.session import Session
 from keyvault.core.errors import InvalidInput
 from keyvault.core.text import closest
@@ -110,9 +110,17 @@ def _ending(names: tuple[str, ...], text: Callable[[click.Context], str], help_t
     return click.option(*names, is_flag=True, is_eager=True, expose_value=False, callback=callback, help=help_text)
 
 
+def _help(ctx: click.Context) -> str:
+    if language.wanted() == language.ENGLISH:
+        return ctx.get_help()
+    from keyvault.cli import help_text
+
+    return help_text.of(ctx)
+
+
 def common(command: Any) -> Any:
     """The options that every command has."""
-    command = _ending(("-h", "--help"), click.Context.get_help, "Show this message and exit.")(command)
+    command = _ending(("-h", "--help"), _help, "Show this message and exit.")(command)
     for name, text in (("--debug", "Say where an error came from."), ("--no-input", "Never ask; fail instead.")):
         attribute = name[2:].replace("-", "_")
         command = click.option(name, is_flag=True, expose_value=False, callback=_set(attribute), help=text)(command)

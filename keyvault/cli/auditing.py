@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from textwrap import fill
 
 from keyvault.audit.findings import Leak, Report, Skipped, Stale
 from keyvault.audit.report.wording import advice, caveat, in_order, level, where, whose
 from keyvault.audit.stale import NEVER_USED, UNCHECKED, UNUSED
 from keyvault.cli import render
+from keyvault.cli.columns import wrapped
+from keyvault.cli.language import said, said_lines
 from keyvault.core.settings import absolute
 from keyvault.core.text import escape
 from keyvault.store.files import write_private
@@ -75,7 +77,7 @@ def _stale(stale: Sequence[Stale], whole: bool) -> str:
     levels = {one.reason: level(one) for one in stale}
     rows = [(levels[reason], reason.replace("_", " "), key, detail) for reason, key, detail, _ in shown]
     todo = dict.fromkeys(f"  {escape(key)}: {escape(then)}\n" for _, key, _, then in shown)
-    return _columns(("", "WHAT", "KEY", "DETAIL"), rows, whole) + "\nWhat to do:\n" + "".join(todo)
+    return _columns(("", "WHAT", "KEY", "DETAIL"), rows, whole) + said_lines("\nWhat to do:\n" + "".join(todo))
 
 
 def _leaks(leaks: Sequence[Leak], whole: bool) -> str:
@@ -84,20 +86,19 @@ def _leaks(leaks: Sequence[Leak], whole: bool) -> str:
     asked = any(leak.verdict for leak in leaks)
     rows = []
     for leak in in_order(leaks):
-        said = (leak.verdict.replace("_", " "),) if asked else ()
-        rows.append((level(leak), whose(leak), leak.form, *said, where(leak)))
-    steps = "".join(f"\n{escape(one.about)}\n" + "".join(map(_step, one.steps)) for one in advice(leaks))
+        answer = (leak.verdict.replace("_", " "),) if asked else ()
+        rows.append((level(leak), whose(leak), leak.form, *answer, where(leak)))
+    steps = "".join(f"\n{said(escape(one.about))}\n" + "".join(map(_step, one.steps)) for one in advice(leaks))
     headings = ("", "KEY", "FORM", *(("VENDOR SAYS",) if asked else ()), "WHERE")
-    known = f"\n{fill(caveat(leaks), _WIDTH)}\n" if caveat(leaks) else ""
-    return _columns(headings, rows, whole) + "\nWhat to do:\n" + steps + known
+    known = "\n" + "\n".join(wrapped(said(caveat(leaks)), _WIDTH)) + "\n" if caveat(leaks) else ""
+    return _columns(headings, rows, whole) + said_lines("\nWhat to do:\n") + steps + known
 
 
 def _step(step: str) -> str:
     """Wrapped, but a command is never broken: it is there to be copied."""
-    text, colon, command = step.partition(": keyvault ")
-    words = escape(text) + (": " + f"keyvault {escape(command)}".replace(" ", "\0") if colon else "")
-    lines = fill(words, _WIDTH, initial_indent="  - ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
-    return lines.replace("\0", " ") + "\n"
+    words = re.sub("(?:(?<=: )|(?<=：))keyvault .*", lambda command: command[0].replace(" ", "\0"), said(escape(step)))
+    lines = wrapped(words, _WIDTH - 4, whole=True)
+    return ("  - " + "\n    ".join(lines)).replace("\0", " ") + "\n"
 
 
 def _skipped(skipped: Sequence[Skipped]) -> str:
@@ -106,7 +107,7 @@ def _skipped(skipped: Sequence[Skipped]) -> str:
     lines = [f"  {escape(': '.join(filter(None, one)))}\n" for one in skipped[:_MOST_SKIPPED]]
     if len(skipped) > _MOST_SKIPPED:
         lines.append(f"  and {len(skipped) - _MOST_SKIPPED} more; --format json has them all\n")
-    return "Not looked at:\n" + "".join(lines)
+    return said_lines("Not looked at:\n" + "".join(lines))
 
 
 def _columns(headings: Sequence[str], rows: Sequence[Sequence[str]], whole: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from unicodedata import category, east_asian_width
 
@@ -11,6 +12,10 @@ _TYPED = ("KEY", "ID", "VARIABLE")  # columns of what people type next: never sh
 _PATHS = ("FOUND IN", "FROM", "WHERE", "SOURCE")  # of these the end tells most
 _TONED = ("", "VERDICT", "VENDOR SAYS")
 _RED, _GREEN, _YELLOW = 31, 32, 33  # SGR, ECMA-48 8.3.117
+# A word, or a wide character; with the punctuation that may not be parted from it, and the blanks behind.
+_WIDE = "\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff"
+_OPENING, _CLOSING = "（“《「", "、。，；：？）”》」"
+_PIECES = re.compile(f"[{_OPENING}]*(?:[^ {_WIDE}{_OPENING}{_CLOSING}]+|[{_WIDE}])?[{_CLOSING}]* *")
 _TONES = {
     _RED: ("invalid", "invalid here", "disabled", "refused", "error", "problem"),
     _YELLOW: ("restricted", "no credit", "rate limited", "unreachable", "unknown", "warning", "advice"),
@@ -26,19 +31,25 @@ def width(text: str) -> int:
     return sum(2 if east_asian_width(c) in "WF" else 0 if category(c) in ("Mn", "Me") else 1 for c in text)
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, fit: int = 0, colour: bool = False) -> str:
-    """Columns as wide as their content, or narrower so that a line has at most `fit` cells; the last goes on below itself."""
-    widths = [max(width(row[n]) for row in (headings, *rows)) for n in range(len(headings))]
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], shown: Sequence[str] = (), *, fit: int = 0, colour: bool = False
+) -> str:
+    """Columns as wide as their content, or narrower so that a line has at most `fit` cells; the last goes on below itself.
+
+    `shown`: the headings as people read them, where that is another language.
+    """
+    first = shown or headings
+    widths = [max(width(row[n]) for row in (first, *rows)) for n in range(len(headings))]
     if fit:
-        _narrow(headings, widths, fit)
+        _narrow(headings, first, widths, fit)
     lines = []
-    for row in (headings, *rows):
+    for row in (first, *rows):
         cells = [_shortened(cell, most, heading) for heading, cell, most in zip(headings, row, widths, strict=True)]
         below: list[str] = []
         if headings[-1] not in _PATHS:
-            cells[-1], *below = _wrapped(row[-1], widths[-1])
+            cells[-1], *below = wrapped(row[-1], widths[-1])
         padding = [" " * (most - width(cell) + _GAP) for cell, most in zip(cells, widths, strict=True)]
-        if colour and row is not headings:
+        if colour and row is not first:
             cells = [painted(cell) if heading in _TONED else cell for heading, cell in zip(headings, cells, strict=True)]
         lines.append("".join(cell + blanks for cell, blanks in zip(cells, padding, strict=True)))
         lines += [" " * (sum(widths[:-1]) + _GAP * (len(widths) - 1)) + more for more in below]
@@ -51,10 +62,11 @@ def painted(word: str) -> str:
     return f"\x1b[{tone}m{word}\x1b[m" if tone else word
 
 
-def _narrow(headings: Sequence[str], widths: list[int], fit: int) -> None:
+def _narrow(headings: Sequence[str], shown: Sequence[str], widths: list[int], fit: int) -> None:
     """Take from the widest columns until a line fits, or nothing more can be taken."""
     least = [
-        most if name in _TYPED else min(most, max(_NARROWEST, width(name))) for name, most in zip(headings, widths, strict=True)
+        most if heading in _TYPED else min(most, max(_NARROWEST, width(name)))
+        for heading, name, most in zip(headings, shown, widths, strict=True)
     ]
     while sum(widths) + _GAP * (len(widths) - 1) > fit:
         wide = [n for n in range(len(widths)) if widths[n] > least[n]]
@@ -80,15 +92,14 @@ def _beginning(text: str, most: int) -> str:
     return text
 
 
-def _wrapped(text: str, most: int) -> list[str]:
-    """Lines of whole words; a word that is too long for one is shortened."""
+def wrapped(text: str, most: int, *, whole: bool = False) -> list[str]:
+    """Lines of whole words, and of wide characters as they come; a word too long for one is shortened, or kept `whole`."""
     if width(text) <= most:
         return [text]
     lines = [""]
-    for word in text.split(" "):
-        longer = f"{lines[-1]} {word}" if lines[-1] else word
-        if width(longer) <= most:
-            lines[-1] = longer
+    for word in _PIECES.findall(text):
+        if width(lines[-1] + word.rstrip()) <= most:
+            lines[-1] += word
         else:
-            lines += [_shortened(word, most, "")]
-    return lines[not lines[0] :]
+            lines += [word if whole or width(word.rstrip()) <= most else _shortened(word.rstrip(), most, "")]
+    return [line.rstrip() for line in lines[not lines[0] :]]

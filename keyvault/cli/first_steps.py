@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keyvault.cli.language import said
 from keyvault.environment.shell import detect_shell, loading
 
 
@@ -14,4 +15,4 @@ def text() -> str:
         ("keyvault --help", "all commands"),
     )
     width = max(len(call) for call, _ in rows)
-    return "".join(f"{call.ljust(width)}  {what}\n" for call, what in rows)
+    return "".join(f"{call.ljust(width)}  {said(what)}\n" for call, what in rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from keyvault.cli import progress, terminal
+from keyvault.cli.language import said
 from keyvault.cli.session import Session
 from keyvault.core.errors import InvalidInput, Unreachable
 from keyvault.core.settings import config_folder
@@ -31,7 +32,7 @@ def choose(session: Session) -> tuple[str, str | None]:
     }
     terminal.say("\nHow shall it open? More ways can follow.\n")
     for kind, what in kinds.items():
-        terminal.say(f"  {kind.ljust(12)}{escape(what)}")
+        terminal.say(f"  {kind.ljust(12)}{escape(said(what))}")
     offered = [kind for kind in kinds if kind != KEYRING or not absent]
     kind = _one_of(offered)
     return kind, _path() if kind == KEY_FILE else None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from keyvault.cli import terminal
+from keyvault.cli.language import said
 from keyvault.core.text import escape
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def of(total: int, what: str, *, plain: bool) -> Iterator[Callable[[str], None]]
         return
     with click.progressbar(
         length=total,
-        label=what,
+        label=said(what),
         file=sys.stderr,
         show_pos=True,
         item_show_func=lambda item: escape(item or "")[:40],
@@ -66,7 +67,7 @@ def waiting(what: str) -> Iterator[None]:
         seconds = 0
         while not ended.wait(1):
             seconds += 1
-            sys.stderr.write(f"\r\x1b[K{what}: {seconds} s")
+            sys.stderr.write(f"\r\x1b[K{said(what)}: {seconds} s")
             sys.stderr.flush()
         if seconds:
             sys.stderr.write("\r\x1b[K")
@@ -86,4 +87,4 @@ def _line(now: Progress) -> str:
     of_all = f" of {now.total / 1e6:.0f} MB" if now.total else " MB"
     rate = f", {now.rate / 1e6:.0f} MB/s" if now.rate else ""
     left = f", {max(0, now.total - now.done) / now.rate:.0f} s left" if now.rate and now.total else ""
-    return f"{done}{of_all}{rate}{left}"[:79]
+    return said(f"{done}{of_all}{rate}{left}")[:79]

@@ -35,6 +35,13 @@ def close_quietly() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def tell(text: str) -> None:
+    """Lines for people, in their language."""
+    from keyvault.cli.language import said_lines
+
+    out(said_lines(text))
+
+
 def json_out(value: Any) -> None:
     """One JSON document, without characters that act on a terminal."""
     out(json_text(value))
@@ -58,15 +65,29 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def table_text(headings: Sequence[str], rows: Sequence[Sequence[str]], *, whole: bool = False) -> str:
     """What `table` prints; `whole`: as if to a pipe."""
     from keyvault.cli import columns
+    from keyvault.cli.language import said
 
+    rows, shown = [[_cell(cell) for cell in row] for row in rows], [said(one) for one in headings]
     if whole:
-        return columns.table(headings, rows)
-    return columns.table(headings, rows, fit=terminal.columns(), colour=terminal.shows_colour(1))
+        return columns.table(headings, rows, shown)
+    return columns.table(headings, rows, shown, fit=terminal.columns(), colour=terminal.shows_colour(1))
 
 
 def pairs(rows: Sequence[tuple[str, str]]) -> None:
     """A name and a text a line."""
     from keyvault.cli.columns import width
+    from keyvault.cli.language import said
 
+    rows = [(said(name), _cell(text)) for name, text in rows]
     longest = max(width(name) for name, _ in rows)
     out("".join(f"{name}{' ' * (longest - width(name))}  {text}\n" for name, text in rows))
+
+
+def _cell(text: str) -> str:
+    """A cell as people read it. A single word is a name more often than not: it stays."""
+    from keyvault.cli.language import said
+
+    return said(text) if " " in text or text in _OURS else text
+
+
+_OURS = frozenset(("yes", "no", "new", "current", "earlier", "purged", "retiring", "pending", "experimental"))

@@ -44,8 +44,10 @@ def tip(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """A plain line of a conversation."""
-    _write(text + "\n")
+    """Plain lines of a conversation."""
+    from keyvault.cli.language import said_lines
+
+    _write(said_lines(text) + "\n")
 
 
 def is_terminal(fd: int) -> bool:
@@ -95,7 +97,7 @@ def ask_hidden(prompt: str) -> str:
         from getpass import getpass
 
         try:
-            return getpass(escape(prompt))
+            return getpass(escape(_said(prompt)))
         except (EOFError, KeyboardInterrupt) as exc:
             raise Interrupted from exc
     import termios
@@ -132,7 +134,7 @@ def ask(prompt: str) -> str:
     streams.only_here()
     try:
         if sys.platform == "win32":
-            sys.stderr.write(escape(prompt))
+            sys.stderr.write(escape(_said(prompt)))
             sys.stderr.flush()
             return sys.stdin.readline().rstrip("\r\n")
         with open("/dev/tty", "r+b", buffering=0) as tty:
@@ -143,7 +145,7 @@ def ask(prompt: str) -> str:
 
 def _ask_on(tty: FileIO, prompt: str) -> bytes:
     """A line, without its end. Raises Interrupted where the input ends."""
-    tty.write(escape(prompt).encode())
+    tty.write(escape(_said(prompt)).encode())
     line = b""
     while not line.endswith(b"\n"):
         chunk = tty.read(1024)
@@ -155,14 +157,20 @@ def _ask_on(tty: FileIO, prompt: str) -> bytes:
 
 def confirm(question: str) -> bool:
     """Yes or no; no is the default."""
-    return ask(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    return ask(f"{_said(question)} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _line(kind: str, text: str) -> None:
-    shown = escape(text)
+    shown = escape(_said(text))
     if len(shown) > _LONGEST:  # a name of any length may have been given; what is wrong with it stands at the end
         shown = f"{shown[: _LONGEST // 2]}…{shown[-_LONGEST // 2 :]}"
-    _write(f"keyvault: {kind}: {shown}\n")
+    _write(f"keyvault: {_said(kind)}: {shown}\n")
+
+
+def _said(text: str) -> str:
+    from keyvault.cli.language import said
+
+    return said(text)
 
 
 def _write(text: str) -> None:

@@ -58,7 +58,7 @@ def command(session: Session, refs: tuple[str, ...], strict: bool, fail_on: str,
     elif in_order:
         _tell(in_order)
     else:
-        render.out("no keys yet\n")
+        render.tell("no keys yet\n")
     if any(result.verdict in failing for result in in_order):
         return exits.FINDINGS
     heard = any(result.status is not None for result in in_order)
@@ -78,7 +78,7 @@ def _tell(results: list[Result]) -> None:
     rows = [(r.ref, r.verdict.replace("_", " "), usable[r.usable], escape(r.reason)) for r in results]
     render.table(("KEY", "VERDICT", "USABLE", "WHY"), rows)
     if todo := [r for r in results if r.then]:
-        render.out("\nWhat to do:\n" + "".join(f"  {r.ref}: {escape(r.then)}\n" for r in todo))
+        render.tell("\nWhat to do:\n" + "".join(f"  {r.ref}: {escape(r.then)}\n" for r in todo))
 
 
 def _as_dict(result: Result, at: int) -> dict[str, object]:

@@ -10,7 +10,8 @@ import click
 
 from keyvault.cli import exits, render, terminal
 from keyvault.cli.app import common
-from keyvault.cli.columns import painted
+from keyvault.cli.columns import painted, width
+from keyvault.cli.language import said
 from keyvault.cli.session import Session
 from keyvault.core.errors import Forked, KeyvaultError, Replaced, RolledBack
 from keyvault.core.text import escape
@@ -49,7 +50,8 @@ def command(session: Session) -> int:
         rows += _about_line(session)
     rows += _about_keyring(header)
     paint = painted if terminal.shows_colour(1) else str
-    render.out("".join(f"{paint(kind)}{' ' * (8 - len(kind))} {text}\n" for kind, text in rows))
+    shown = [(paint(kind).replace(kind, said(kind)), 8 - width(said(kind)), said(text)) for kind, text in rows]
+    render.out("".join(f"{kind}{' ' * blanks} {text}\n" for kind, blanks, text in shown))
     return exits.FAILED if any(kind == BAD for kind, _ in rows) else exits.DONE
 
 

@@ -74,7 +74,7 @@ def check(session: Session, profile: str | None, as_json: bool) -> int:
         render.json_out({"path": path, "allowed": standing.allowed, "missing": lines})
     else:
         for line in lines:
-            render.out(escape(line) + "\n")
+            render.tell(escape(line) + "\n")
         if not lines:
             terminal.tip("nothing is missing")
         if not standing.allowed:

@@ -207,7 +207,7 @@ def _show(planned: list[Planned], as_json: bool) -> None:
         render.table(("KEY", "WHY", "STEP", "HOW", "PROOF", "FILES"), rows)
         for one in planned:
             if one.missing:
-                render.out(escape(f"{one.key.ref}: {one.missing}; {one.then}") + "\n")
+                render.tell(escape(f"{one.key.ref}: {one.missing}; {one.then}") + "\n")
 
 
 def _planned_dict(one: Planned) -> dict[str, object]:

@@ -21,4 +21,4 @@ def command(session: Session) -> None:
         if isinstance(vault.store, SqliteStore):
             vault.store.check_integrity()
         found = care.verify(vault)
-    render.out(f"verified {found.keys} keys, {found.removed} removed, {found.values} values, {found.commits} changes\n")
+    render.tell(f"verified {found.keys} keys, {found.removed} removed, {found.values} values, {found.commits} changes\n")

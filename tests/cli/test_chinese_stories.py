@@ -1,0 +1,115 @@
+"""A person whose locale is Chinese, and one whose terminal cannot show it."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from people import AskingHome, Terminal, write
+from vaults import VaultHome, add_key
+
+from keyvault.cli.columns import width
+
+CHINESE = {"LANG": "zh_CN.UTF-8", "LC_ALL": ""}
+
+
+@pytest.fixture
+def home(tmp_path: os.PathLike[str]) -> VaultHome:
+    home = VaultHome(str(tmp_path))
+    add_key(home.create(), "openai/default", "sk-the value", "OPENAI_API_KEY")
+    return home
+
+
+def test_init_talks_chinese(tmp_path: os.PathLike[str]) -> None:
+    home = AskingHome(str(tmp_path))
+    terminal = Terminal(home, "init", env=CHINESE)
+    terminal.expect("为您的 API 密钥新建密钥库，位于 ")
+    terminal.expect("怎样解锁？以后还可以增加其他方式。")
+    terminal.answer("passphrase 或 key-file？[passphrase] ", "passphrase")
+    terminal.answer("新口令：", "abc")
+    terminal.expect("强度：非常弱")
+    terminal.answer("再输入一遍：", "abc")
+    terminal.expect("警告: 这个口令非常弱。")
+    terminal.answer("仍要使用吗？ [y/N] ", "n")
+    seen = terminal.end(2)
+    assert "keyvault: 错误: 这个口令非常弱" in seen
+    assert "--insist 可强制使用" in seen
+    assert not os.path.lexists(home.path)
+
+
+def test_an_error_and_its_hint_are_chinese_and_names_stay_as_they_are(home: VaultHome) -> None:
+    done = home.run("show", "opnai", env=CHINESE, code=3)
+    assert done.stdout == b""
+    assert done.stderr.decode() == (
+        'keyvault: 错误: 没有密钥 "opnai/default"\nkeyvault: 提示: 您是不是要找 "openai/default"？\n'
+    )
+
+
+def test_what_was_typed_wrong_is_said_in_chinese(home: VaultHome) -> None:
+    done = home.run("list", "--colour", env=CHINESE, code=2)
+    assert done.stderr.decode().startswith("keyvault: 错误: 没有选项 '--colour'")
+    done = home.run("log", "-n", "many", env=CHINESE, code=2)
+    assert "'-n' / '--number' 的值无效：'many' 不是整数" in done.stderr.decode()
+
+
+def test_help_is_chinese_and_fits_the_terminal(home: VaultHome) -> None:
+    for words in ((), ("rotate",), ("audit",), ("slots", "add")):
+        shown = home.run(*words, "--help", env=CHINESE | {"COLUMNS": "80"}).stdout.decode()
+        assert shown.startswith("用法：keyvault")
+        assert "显示本帮助并退出。" in shown
+        assert "选项：\n" in shown
+        assert all(width(line) <= 80 for line in shown.splitlines())
+    assert "命令：\n" in home.run("--help", env=CHINESE).stdout.decode()
+
+
+def test_the_columns_of_a_list_have_chinese_headings_and_stand_below_them(home: VaultHome) -> None:
+    heading, row = home.run("list", env=CHINESE).stdout.decode().splitlines()
+    assert heading.split() == ["密钥", "已用时间", "最近使用", "过期时间", "变量"]
+    assert row.split()[0] == "openai/default"
+    assert width(heading[: heading.index("变量")]) == row.index("OPENAI_API_KEY")
+
+
+def test_the_labels_of_a_key_are_chinese(home: VaultHome) -> None:
+    shown = home.run("show", "openai", env=CHINESE).stdout.decode()
+    assert [line.split()[0] for line in shown.splitlines()[:3]] == ["密钥", "值", "变量"]
+
+
+def test_what_programs_read_is_the_same_in_all_languages(home: VaultHome) -> None:
+    for words in (
+        ("list", "--json"),
+        ("show", "openai", "--json"),
+        ("env", "--format", "bash"),
+        ("env", "--format", "json"),
+        ("hook", "zsh"),
+        ("--version",),
+        ("snippet", "openai", "--lang", "python"),
+    ):
+        assert home.run(*words, env=CHINESE).stdout == home.run(*words, env={"LANG": "C"}).stdout
+    json.loads(home.run("list", "--json", env=CHINESE).stdout)
+
+
+@pytest.mark.parametrize(
+    "locale", [{"LANG": "C"}, {"LANG": "zh_CN.GB18030"}, {"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, {"LANG": "", "LC_ALL": ""}]
+)
+def test_a_terminal_that_cannot_show_it_gets_english(home: VaultHome, locale: dict[str, str]) -> None:
+    env = {"LC_ALL": ""} | locale
+    shown = Terminal(home, "show", "opnai", env=env).end(3)
+    assert shown.isascii()
+    assert 'error: no key "opnai/default"' in shown
+    assert home.run("--help", env=env).stdout.startswith(b"Usage: keyvault")
+    assert home.run("list", env=env).stdout.startswith(b"KEY ")
+
+
+def test_a_name_that_reads_like_a_text_of_ours_stays_a_name(home: VaultHome) -> None:
+    folder = os.path.join(home.folder, "no keys yet")
+    os.mkdir(folder)
+    path = write(os.path.join(folder, "not set"), "A=b\n")
+    done = home.run("import", "--undo", path, env=CHINESE, code=None)
+    assert "no keys yet/not set" in done.stderr.decode()
+
+
+def test_a_control_character_in_a_name_is_escaped_in_chinese_too(home: VaultHome) -> None:
+    done = home.run("backup", os.path.join(home.folder, "a\x1b[31mb", "c"), env=CHINESE, code=1)
+    assert b"\x1b" not in done.stderr
+    assert "keyvault: 错误: 无法".encode() in done.stderr

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pytest
+
+from keyvault.cli import language
+from keyvault.cli.columns import width, wrapped
+from keyvault.cli.language import CHINESE, ENGLISH, said, wanted
+
+_ASKED = ("KEYVAULT_LANG", "LC_ALL", "LC_MESSAGES", "LC_CTYPE", "LANG", "LANGUAGE")
+
+
+def speak(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    for name in _ASKED:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, ENGLISH),
+        ({"LANG": "C"}, ENGLISH),
+        ({"LANG": "C.UTF-8"}, ENGLISH),
+        ({"LANG": "de_DE.UTF-8"}, ENGLISH),
+        ({"LANG": "zh_CN.UTF-8"}, CHINESE),
+        ({"LANG": "zh_CN.utf8"}, CHINESE),
+        ({"LANG": "zh_SG.UTF-8"}, CHINESE),
+        ({"LANG": "zh_Hans_CN.UTF-8"}, CHINESE),
+        ({"LANG": "zh_CN.UTF-8@pinyin"}, CHINESE),
+        ({"LANG": "zh_TW.UTF-8"}, ENGLISH),
+        ({"LANG": "zh_Hant_TW.UTF-8"}, ENGLISH),
+        ({"LANG": "zh_CN.GB18030"}, ENGLISH),
+        ({"LANG": "zh_CN"}, ENGLISH),
+        ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "zh_CN.UTF-8"}, CHINESE),
+        ({"LANG": "zh_CN.UTF-8", "LC_MESSAGES": "en_US.UTF-8"}, ENGLISH),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, ENGLISH),
+        ({"LANG": "zh_CN.UTF-8", "LC_CTYPE": "zh_CN.GBK"}, ENGLISH),
+        ({"LANG": "en_US.UTF-8", "LANGUAGE": "zh_CN:en"}, CHINESE),
+        ({"LANG": "en_US.UTF-8", "LANGUAGE": "fr:zh_CN"}, CHINESE),
+        ({"LANG": "zh_CN.UTF-8", "LANGUAGE": "en:zh_CN"}, ENGLISH),
+        ({"LANG": "C", "LANGUAGE": "zh_CN"}, ENGLISH),
+        ({"LANG": "C", "KEYVAULT_LANG": "zh_CN"}, CHINESE),
+        ({"LANG": "zh_CN.UTF-8", "KEYVAULT_LANG": "en"}, ENGLISH),
+        ({"LANG": "zh_CN.UTF-8", "KEYVAULT_LANG": ""}, CHINESE),
+        ({"LANG": "zh_CN.UTF-8", "KEYVAULT_LANG": "klingon"}, CHINESE),
+    ],
+)
+def test_the_language_is_that_of_the_locale(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: str) -> None:
+    speak(monkeypatch, **variables)
+    assert wanted() == expected
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        ("no keys yet", "还没有密钥"),
+        ("new passphrase: ", "新口令："),
+        ("key for openai/default (hidden): ", "openai/default 的密钥（不显示）："),
+        ("cannot read /srv/my keys: permission denied", "无法读取 /srv/my keys：权限不足"),
+        ("no vault at /srv; keyvault init makes one", "/srv 没有密钥库；用 keyvault init 新建一个"),
+        ("~/.bashrc:3 gives A_KEY no value, and was skipped", "~/.bashrc:3 没有给 A_KEY 值，已跳过"),
+        ("unlocks by passphrase, recovery", "解锁方式：口令、恢复码"),
+        ("wrong passphrase, or its slot was altered", "口令错误，或其槽被改动过"),
+        ("{region} is no field of this vendor", "{region} 不是该服务商的字段"),
+        # a name stays what it is, even one that reads like a text, a word of ours, or a field
+        ("made a vault at /srv/no keys yet, unlocked by keyring", "已在 /srv/no keys yet 新建密钥库，解锁方式为系统密钥环"),
+        ("added passphrase/yes as {ref}", "已存入 passphrase/yes，变量为 {ref}"),
+        ("no such thing was ever written", "no such thing was ever written"),
+        ("", ""),
+        (" \n", " \n"),
+    ],
+)
+def test_what_was_put_together_in_english_is_said_in_chinese(
+    monkeypatch: pytest.MonkeyPatch, english: str, chinese: str
+) -> None:
+    speak(monkeypatch, KEYVAULT_LANG="zh_CN")
+    assert said(english) == chinese
+
+
+def test_lines_are_translated_each_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    speak(monkeypatch, KEYVAULT_LANG="zh_CN")
+    assert language.said_lines("\nWhat to do:\n  x: choose one\n") == "\n怎么办：\n  x：请选一个\n"
+
+
+def test_a_line_of_chinese_breaks_anywhere_but_before_its_punctuation_and_inside_of_words() -> None:
+    text = "找出陈旧的密钥，以及散落的密钥（明文）；然后运行 keyvault rotate --leaked 即可。"
+    for most in range(10, 60):
+        lines = wrapped(text, most)
+        assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+        assert all(width(line) <= most for line in lines)
+        assert not any(line[0] in "，；。）" or line[-1] == "（" for line in lines)
+        assert "keyvault" in " ".join(lines)
