@@ -7,7 +7,6 @@ What nobody translated stays English. See docs/adr/0026-language.md.
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, cast
 
@@ -78,8 +77,3 @@ def _of_the_platform() -> str:
     if kernel.GetConsoleOutputCP() != 65001:
         return ""
     return windows_locale.get(cast("int", kernel.GetUserDefaultUILanguage()), "") + ".UTF-8"
-
-
-def catalogue_path(language: str) -> str:
-    """Where a language's texts lie."""
-    return os.path.join(os.path.dirname(os.path.dirname(__file__)), "locale", language, "LC_MESSAGES", "keyvault.mo")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 from gettext import GNUTranslations
-
-from keyvault.cli.language import catalogue_path
 
 _FIELD = re.compile(r"\{(\w+)\}")
 _DEPTH = 4  # a reason in a reason in a reason
@@ -116,3 +115,8 @@ def _pattern(entry: str) -> re.Pattern[str]:
             seen |= {part} if n % 2 else set()
         _PATTERNS[entry] = re.compile(expression, re.DOTALL)
     return _PATTERNS[entry]
+
+
+def catalogue_path(language: str) -> str:
+    """Where a language's texts lie."""
+    return os.path.join(os.path.dirname(os.path.dirname(__file__)), "locale", language, "LC_MESSAGES", "keyvault.mo")

@@ -106,15 +106,21 @@ def _read(path: str, limit: int, refuse: Callable[[str, os.stat_result], None]) 
         raise failure("read", path, exc) from exc
     try:
         refuse(path, os.fstat(fd))  # what was opened, which a writer may have put in place since the first look
-        data = b""
-        while len(data) <= limit and (chunk := os.read(fd, limit + 1 - len(data))):
-            data += chunk
+        data = read_up_to(fd, limit + 1)
     except OSError as exc:
         raise failure("read", path, exc) from exc
     finally:
         os.close(fd)
     if len(data) > limit:
         raise UnsafeFile(f"{escape(path)} is larger than {limit} bytes", "it is not what keyvault wrote; name the right file")
+    return data
+
+
+def read_up_to(fd: int, most: int) -> bytes:
+    """What is left in an open file, but no more than so many bytes. Raises OSError."""
+    data = b""
+    while len(data) < most and (chunk := os.read(fd, most - len(data))):
+        data += chunk
     return data
 
 

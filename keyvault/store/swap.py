@@ -8,7 +8,7 @@ import sys
 
 from keyvault.core.errors import KeyvaultError, UnsafeFile
 from keyvault.core.text import escape
-from keyvault.store.files import failure, new_private_file, sync_folder
+from keyvault.store.files import failure, new_private_file, read_up_to, sync_folder
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -29,9 +29,7 @@ def read_plain(path: str, limit: int) -> tuple[bytes, os.stat_result]:
             raise UnsafeFile(f"{escape(path)} is not a plain file", "keyvault writes through no links or devices")
         if info.st_nlink > 1:
             raise UnsafeFile(f"{escape(path)} has another name too (a hard link)", "change it by hand")
-        data = b""
-        while len(data) <= limit and (chunk := os.read(fd, limit + 1 - len(data))):
-            data += chunk
+        data = read_up_to(fd, limit + 1)
     except OSError as exc:
         raise failure("read", path, exc) from exc
     finally:

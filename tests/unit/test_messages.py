@@ -13,8 +13,8 @@ from babel.messages.pofile import read_po
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyvault.cli.language import CHINESE, catalogue_path
-from keyvault.cli.translating import Catalogue
+from keyvault.cli.language import CHINESE
+from keyvault.cli.translating import Catalogue, catalogue_path
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FIELD = re.compile(r"\{(\w+)\}")
