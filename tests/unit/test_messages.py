@@ -71,9 +71,9 @@ def test_a_sentence_has_chinese_punctuation() -> None:
     assert [chinese for chinese in CHINESE_TEXTS.values() if half.search(chinese)] == []
 
 
-# Words that no text has; what a text puts around a value cannot be in the value. What has blanks is a path.
+# Words that no text has; what a text puts around a value cannot be in the value. What has blanks is paths.
 _WORD = st.from_regex(r"[qxzj0-9/_-]{1,4}(\.[qxzj0-9/_-]{1,4})?", fullmatch=True)
-_VALUES = _WORD | st.tuples(_WORD, _WORD, _WORD).map(lambda words: f"/{' '.join(words)}")
+_VALUES = _WORD | st.tuples(_WORD, _WORD, _WORD).map(lambda words: f"/{' /'.join(words)}")
 _TEMPLATES = sorted(english for english in CHINESE_TEXTS if FIELD.search(english))
 _CATALOGUE = Catalogue(CHINESE)
 
