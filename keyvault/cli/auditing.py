@@ -76,8 +76,8 @@ def _stale(stale: Sequence[Stale], whole: bool) -> str:
         return ""
     levels = {one.reason: level(one) for one in stale}
     rows = [(levels[reason], reason.replace("_", " "), key, detail) for reason, key, detail, _ in shown]
-    todo = dict.fromkeys(f"  {escape(key)}: {escape(then)}\n" for _, key, _, then in shown)
-    return _columns(("", "WHAT", "KEY", "DETAIL"), rows, whole) + said_lines("\nWhat to do:\n" + "".join(todo))
+    todo = dict.fromkeys(f"  {said(escape(key))}: {said(escape(then))}\n" for _, key, _, then in shown)
+    return _columns(("", "WHAT", "KEY", "DETAIL"), rows, whole) + said_lines("\nWhat to do:\n") + "".join(todo)
 
 
 def _leaks(leaks: Sequence[Leak], whole: bool) -> str:

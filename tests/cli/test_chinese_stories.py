@@ -65,7 +65,7 @@ def test_help_is_chinese_and_fits_the_terminal(home: VaultHome) -> None:
 
 def test_the_columns_of_a_list_have_chinese_headings_and_stand_below_them(home: VaultHome) -> None:
     heading, row = home.run("list", env=CHINESE).stdout.decode().splitlines()
-    assert heading.split() == ["密钥", "已用时间", "最近使用", "过期时间", "变量"]
+    assert heading.split() == ["密钥", "存在时间", "最近使用", "过期时间", "变量"]
     assert row.split()[0] == "openai/default"
     assert width(heading[: heading.index("变量")]) == row.index("OPENAI_API_KEY")
 
