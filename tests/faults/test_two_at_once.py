@@ -76,7 +76,7 @@ def test_a_slot_refused_after_anothers_rekey_leaves_no_file_of_it(tmp_path: obje
 _LATE = """
 import subprocess, sys
 from keyvault.vault import care
-from keyvault.cli.app import run
+from keyvault.cli.quick import run
 from keyvault.cli.commands import restore
 real = restore._remember
 def late(*words):

@@ -23,7 +23,7 @@ from keyvault.providers.schema import Check, Rule
 
 PLAIN_VENDOR = "cerebras"  # no rules of its own
 HTML = {"Content-Type": "text/html; charset=utf-8"}
-SOON = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+SOON = format_datetime(datetime.now(UTC) + timedelta(minutes=65), usegmt=True)
 ELSEWHERE = {"Location": "https://elsewhere.example/v1/models"}
 
 DEFAULTS: dict[str, tuple[Reply, str, str]] = {
