@@ -239,8 +239,11 @@ class WarmSession(Session):
 
 def _is_program(path: str) -> bool:
     """The kernel starts it by itself: what only a shell could read is left to the slow path."""
-    with open(path, "rb") as file:
-        start = file.read(4)
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not hold the agent up
+    try:
+        start = os.read(file, 4)
+    finally:
+        os.close(file)
     return start[:2] == b"#!" or start in (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
 
