@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _MOST = 256  # connections at once
 _TO_ASK, _TO_READ = 2.0, 5.0  # seconds a client has to send its request, and to take its answer
+_TO_SERVE = 60  # seconds for one request; what it waits for may never come, and until then no limit and no signal counts
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1)
 
@@ -69,6 +70,7 @@ class Server:
         signal.set_wakeup_fd(waker)
         for number in _ENDING:
             signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # it ends the process even where no line of ours would run
         self._selector.register(woken, _READ)
         while not self._is_over():
             for key, events in self._selector.select(0 if self._waiting else self._until_next()):
@@ -171,7 +173,10 @@ class Server:
             self._reply(connection, protocol.data(self._status()))
         else:
             self._lifetime.asked()
-            self._reply(connection, self._serve(call))
+            signal.alarm(_TO_SERVE)
+            reply = self._serve(call)
+            signal.alarm(0)
+            self._reply(connection, reply)
 
     def _reply(self, connection: _Connection, reply: Reply) -> None:
         connection.answer = memoryview(protocol.encode(reply))

@@ -11,7 +11,7 @@ from keyvault.core import clock
 from keyvault.core.errors import KeyvaultError
 from keyvault.core.text import escape, mask
 from keyvault.discover import reading, windows_variables
-from keyvault.discover.clean import Cleaning, carry_out, changed_since, held
+from keyvault.discover.clean import Cleaning, carry_out, changed_since, held, marked_in
 from keyvault.discover.clean import undo as put_back
 from keyvault.discover.found import Found
 from keyvault.discover.plan import Planned, forget_places, take_in
@@ -115,6 +115,7 @@ def _show_changes(cleaning: Cleaning) -> None:
 def undo(session: Session, vault: Vault, path: str, *, yes: bool) -> None:
     """Put a file back as it was before its last cleaning. Raises NotFound, KeyvaultError where it has changed since."""
     originals = originals_of(session.settings, vault)
+    session.approve(marked_in(vault, path, originals))
     if changed_since(path, originals) and not yes:
         raise KeyvaultError(
             f"{escape(path)} was changed after it was cleaned, so nothing was put back", "--yes puts the original in its place"

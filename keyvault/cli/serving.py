@@ -16,7 +16,7 @@ from keyvault.agent.lifetime import Lifetime
 from keyvault.agent.protocol import Call, Reply
 from keyvault.agent.server import Server
 from keyvault.agent.warm import Handed, KeysDoNotFit, Signature, WarmUsage, WarmVault, signature
-from keyvault.cli import exits, quick, streams
+from keyvault.cli import exits, quick, streams, terminal
 from keyvault.cli.session import Session
 from keyvault.core import settings
 from keyvault.core.errors import InvalidInput, KeyvaultError, VaultCorrupt
@@ -81,6 +81,7 @@ class Agent:
         self._handed = handed
         self._ended = ""
         self._served = self._served_before = 0
+        self.untold: list[str] = []  # what the vault said once, and no answer that was sent has said yet
         self._open: WarmVault | None = None
         self._looked: Signature = ()
         self._usage: WarmUsage | None = None
@@ -166,6 +167,8 @@ class Agent:
         code = quick.run(words, session)
         if self._handed.keys.refused:  # meanwhile
             return Reply(NOT_SERVED)
+        if session.told:
+            self.untold.clear()
         self._served += 1
         if session.program is not None:
             return Reply(EXEC, 0, (*caller.said, (DATA, session.program)))
@@ -191,8 +194,14 @@ class Agent:
         folders = tuple(info[:4] for info in signature([where.home, where.state]))
         return folders + signature([where.vault_path, *files_of(where.state, self._handed.keys.vault_id, where.vault_path)])
 
+    def hear(self, vault: Vault) -> None:
+        """Take what the vault has to say."""
+        self.untold += (notice for notice in vault.notices if notice not in self.untold)
+        vault.notices.clear()
+
     def _close(self) -> None:
         if self._open is not None:
+            self.hear(self._open)
             self._open.store.close()
         self._open = None
 
@@ -205,6 +214,7 @@ class WarmSession(Session):
         self._agent = agent
         self._words = words
         self.program: bytes | None = None  # what the client is to become
+        self.told = False  # all that there was
 
     def open(self, unlocker: Unlocker | None = None, *, believe_store: bool = False) -> Vault:
         """The open vault."""
@@ -216,6 +226,13 @@ class WarmSession(Session):
             raise streams.NotServed from exc
         self.tell_notices(vault)
         return vault
+
+    def tell_notices(self, vault: Vault) -> None:
+        """Say once what the vault has to say; again where the client did it by itself and heard nothing of this."""
+        self._agent.hear(vault)
+        for notice in self._agent.untold:
+            terminal.warn(notice)
+        self.told = True
 
     def close(self, vault: Vault) -> None:
         """It stays open."""
@@ -239,8 +256,11 @@ class WarmSession(Session):
 
 def _is_program(path: str) -> bool:
     """The kernel starts it by itself: what only a shell could read is left to the slow path."""
-    with open(path, "rb") as file:
-        start = file.read(4)
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not hold the agent up
+    try:
+        start = os.read(file, 4)
+    finally:
+        os.close(file)
     return start[:2] == b"#!" or start in (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
 

@@ -8,6 +8,7 @@ from gettext import GNUTranslations
 
 _FIELD = re.compile(r"\{(\w+)\}")
 _DEPTH = 4  # a reason in a reason in a reason
+_LONGEST = 2000  # characters: the time grows with the square, and names of files may make a text as long as they like
 
 # Fields that hold names which people gave or type: such a name is never a text, even where it reads like one.
 _NAMES = frozenset(
@@ -41,6 +42,8 @@ class Catalogue(GNUTranslations):
         """A text translated as a whole, else the parts of it that can be, else as it is."""
         bare = text.strip()
         if not (bare and depth):
+            return text
+        if len(bare) > _LONGEST:
             return text
         found = self._whole(bare, depth) or self._joined(bare, depth) or self._made(bare, self._vague, depth)
         before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
@@ -110,9 +113,16 @@ def _pattern(entry: str) -> re.Pattern[str]:
     if entry not in _PATTERNS:
         seen: set[str] = set()
         expression = ""
-        for n, part in enumerate(_FIELD.split(entry)):
-            expression += re.escape(part) if n % 2 == 0 else f"(?P={part})" if part in seen else f"(?P<{part}>.*?)"
-            seen |= {part} if n % 2 else set()
+        pieces = _FIELD.split(entry)
+        # A field ends where the text behind it first comes, and is not tried longer: the time would be a power of the length.
+        once = len(set(pieces[1::2])) == len(pieces) // 2
+        for n, part in enumerate(pieces):
+            if n % 2 == 0:
+                expression += re.escape(part) + (")" if once and 0 < n < len(pieces) - 1 else "")
+            else:
+                expression += "(?>" if once and n < len(pieces) - 2 else ""
+                expression += f"(?P={part})" if part in seen else f"(?P<{part}>.*?)"
+                seen.add(part)
         _PATTERNS[entry] = re.compile(expression, re.DOTALL)
     return _PATTERNS[entry]
 

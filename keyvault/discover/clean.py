@@ -19,7 +19,9 @@ from keyvault.discover.plan import Planned, holds
 from keyvault.discover.sources.base import CannotEdit, Gone, Source
 from keyvault.discover.text_file import TextFile
 from keyvault.store.files import failure, replace_own
+from keyvault.vault.keys import ApiKey
 from keyvault.vault.originals import Original, Originals, digest
+from keyvault.vault.state import State
 from keyvault.vault.vault import Vault
 
 
@@ -79,6 +81,18 @@ def changed_since(path: str, originals: Originals) -> bool:
         return digest(text_file.read_bytes(original.path, text_file.LARGEST_TEXT)) != original.after
     except KeyvaultError:
         return True
+
+
+def marked_in(vault: Vault, path: str, originals: Originals) -> list[ApiKey]:
+    """The keys marked `confirm` that would lie in plain text again. Raises NotFound, VaultCorrupt."""
+    data = originals.newest(absolute(path))[1].data.replace(b"\0", b"")  # UTF-16 too
+
+    def query(state: State) -> list[ApiKey]:
+        pairs = [(key, v) for key in vault.keys_in(state) if key.confirm for v in key.versions if v.blob]
+        opened = zip(pairs, vault.values_in(state, pairs), strict=True)
+        return [key for (key, _), values in opened if any(value.encode() in data for value in values.values() if value)]
+
+    return vault.read(query)
 
 
 def undo(path: str, originals: Originals) -> None:

@@ -330,3 +330,19 @@ def test_a_real_keyring_unlocks_once_and_then_may_lock_or_hang(home: AgentHome) 
         assert kept.served == before + 2
         kept.run("lock", env=env)
         assert b"keyring" in kept.run("get", "openai", "--reveal", env=env, code=4).stderr
+
+
+def test_a_lost_note_about_the_vault_is_told_though_the_first_request_is_not_served(home: AgentHome) -> None:
+    home.start_agent()
+    home.run("env", "groq")
+    for name in os.listdir(home.state):
+        if name.startswith(("anchor-", "path-")):
+            os.unlink(os.path.join(home.state, name))
+    served = home.served
+    file = home.folder + "/runner"
+    write(file, "")
+    first = home.run("env", "groq", "--format", "github-actions", env={"GITHUB_ENV": file})
+    assert home.served == served
+    second = home.run("env", "groq")
+    assert b"first use of this vault on this machine" in first.stderr + second.stderr
+    assert b"first use" not in home.run("env", "groq").stderr

@@ -114,6 +114,8 @@ def test_the_hook_never_asks_and_says_what_it_leaves_out(home: VaultHome) -> Non
 def test_the_mark_goes_and_the_address_changes_only_after_a_yes(home: VaultHome) -> None:
     home.run("edit", "openai/work", "--no-confirm", code=4)
     home.run("edit", "openai/work", "--base-url", "https://elsewhere.example", code=4)
+    home.run("edit", "openai/work", "--field", "host=https://elsewhere.example", code=4)
+    home.run("rename", "openai/work", "elsewhere/work", code=4)
     home.run("edit", "openai/work", "--note", "asked about nothing")
     refused = Terminal(home, "edit", "openai/work", "--no-confirm")
     refused.answer(QUESTION, "n")
@@ -131,6 +133,20 @@ def test_a_key_that_was_removed_and_put_in_again_still_asks_for_its_earlier_valu
     home.run("get", "openai/work", "--reveal", "--version", "1", code=4)
     home.run("rename", "openai/work", "openai/other")
     home.run("get", "openai/other", "--reveal", code=4)
+
+
+def test_a_file_that_was_cleaned_gets_it_back_only_after_a_yes(home: VaultHome) -> None:
+    path = home.folder + "/.env"
+    write(path, "MISTRAL_API_KEY=value-of-mistral-12345\n")
+    home.run("import", path, "--yes", "--clean")
+    home.run("edit", "mistral", "--confirm")
+    home.run("edit", "mistral", "--value", "--stdin", stdin=b"another-of-mistral-12345")
+    home.run("import", "--undo", path, "--yes", code=4)
+    assert text_of(path) == ""
+    agreed = Terminal(home, "import", "--undo", path)
+    agreed.answer("use mistral/default? [y/N] ", "y")
+    agreed.end()
+    assert text_of(path) == "MISTRAL_API_KEY=value-of-mistral-12345\n"
 
 
 def test_what_gives_no_value_away_asks_nothing(home: VaultHome) -> None:

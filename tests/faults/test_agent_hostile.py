@@ -7,9 +7,12 @@ import os
 import random
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from agents import AgentHome, agent_home, body, framed, is_alive, raw
@@ -411,3 +414,37 @@ def test_a_stopped_agent_is_passed_by_and_killed_by_lock(home: AgentHome) -> Non
     assert not is_alive(pid)
     home.start_agent()
     answers(home)
+
+
+def test_a_pipe_that_run_is_to_start_holds_nobody_up(home: AgentHome) -> None:
+    home.start_agent()
+    pid = home.pid
+    os.mkfifo(home.folder + "/prog", 0o755)
+    home.run("run", "--", home.folder + "/prog", code=None)
+    answers(home)
+    assert home.pid == pid
+
+
+def test_a_request_that_never_ends_ends_the_agent(tmp_path: Path) -> None:
+    """Until it is served no limit counts and no signal is heard, so that its keys would stay for good."""
+    lines = (
+        "import os, sys",
+        "from keyvault.agent import place, server",
+        "from keyvault.agent.lifetime import Lifetime, Limits",
+        "server._TO_SERVE = 1",
+        "here = place.take('/no/vault')",
+        "print(os.fsdecode(here.path), flush=True)",
+        "wait = lambda call: os.read(os.pipe()[0], 1)",
+        "server.Server(here, Lifetime(Limits()), wait, bytes, str).run()",
+    )
+    agent = subprocess.Popen(
+        [sys.executable, "-c", "\n".join(lines)],
+        env={"XDG_RUNTIME_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+    )
+    assert agent.stdout
+    with agent.stdout, socket.socket(socket.AF_UNIX) as end:
+        end.connect(agent.stdout.readline().decode().strip())
+        body = b"\0".join([b"1", b"call", b"/", b"000,0", b"0"])
+        end.sendall(len(body).to_bytes(4, "big") + body)
+        assert agent.wait(20) == -signal.SIGALRM

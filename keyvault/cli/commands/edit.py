@@ -38,7 +38,8 @@ def command(
         raise InvalidInput("--stdin, --file and --from-env go with --value", "add --value")
     vault = session.open()
     key = vault.get(str(parse_ref(ref)))
-    if said["confirm"] is False or said["base_url"] is not None:  # both open a way round the question
+    # Each opens a way round the question: of some vendors a field names the host that the key is sent to.
+    if said["confirm"] is False or said["base_url"] is not None or said["field"] or said["secret_field"]:
         session.approve([key])
     now = clock.now()
     values: dict[str, str] = {}

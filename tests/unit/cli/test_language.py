@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from keyvault.cli import language
@@ -91,3 +93,14 @@ def test_a_line_of_chinese_breaks_anywhere_but_before_its_punctuation_and_inside
         assert all(width(line) <= most for line in lines)
         assert not any(line[0] in "，；。）" or line[-1] == "（" for line in lines)
         assert "keyvault" in " ".join(lines)
+
+
+@pytest.mark.parametrize("size", [1900, 1_000_000])
+def test_a_name_made_of_our_own_words_takes_no_time(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    speak(monkeypatch, KEYVAULT_LANG="zh_CN")
+    said("no keys yet")
+    begin = time.monotonic()
+    for words in (" keys,  removed,  values, ", "a b: ", "a b. "):
+        name = "verified " + words * (size // len(words)) + " changed"
+        assert "verified" in said(name)
+    assert time.monotonic() - begin < 2
