@@ -15,11 +15,11 @@ from keyvault.core.settings import Settings
 from keyvault.core.text import escape
 from keyvault.vault import usage
 from keyvault.vault.keys import ApiKey
+from keyvault.vault.rotating import SERVICES
 from keyvault.vault.slots import RECOVERY, decode_all
 from keyvault.vault.vault import Vault
 
 OLD_COPY = 30 * DAY  # a copy that is older, and lacks changes, counts as none
-_SERVICES = ("github", "gitlab")  # places that are no files
 
 
 def of_vault(vault: Vault, keys: Sequence[ApiKey], settings: Settings, now: int) -> list[Stale]:
@@ -56,7 +56,7 @@ def _own_files(settings: Settings) -> list[str]:
 
 
 def _places(key: ApiKey) -> list[str]:
-    return [place.path for place in key.places if place.kind not in _SERVICES]
+    return [place.path for place in key.places if place.kind not in SERVICES]
 
 
 def _modes(paths: Iterable[str], what: str, ref: str = "") -> list[Stale]:

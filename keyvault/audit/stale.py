@@ -11,6 +11,7 @@ from keyvault.audit.policy import Policy
 from keyvault.core import clock
 from keyvault.core.clock import DAY
 from keyvault.core.text import escape
+from keyvault.liveness import verdict
 from keyvault.providers import catalogue
 from keyvault.providers.schema import Provider
 from keyvault.vault.keys import ApiKey, Balance
@@ -27,7 +28,6 @@ REASONS = (
     *(ROTATION_STUCK, EXPIRING, NO_CREDIT, WEAK_MODE, NO_RECOVERY, NO_BACKUP, DUPLICATE, UNUSED, NEVER_USED, UNCHECKED),
 )
 NEW = 30 * DAY  # a key that came later need not have been used
-_DEAD = ("invalid", "invalid_here", "refused", "disabled")
 
 
 class Clocks(NamedTuple):
@@ -88,10 +88,10 @@ def _of_time(key: ApiKey, age: Age, clocks: Clocks, limit: int | None) -> list[S
 def _of_answers(key: ApiKey, provider: Provider | None, policy: Policy, now: int) -> list[Stale]:
     """What the vendor last said about the current value; what it said long ago does not count as an answer."""
     checked = key.checked_now
-    if checked and checked.verdict in _DEAD:
+    if checked and checked.verdict in verdict.BAD:
         detail = f"{checked.verdict.replace('_', ' ')}, says its vendor on {clock.day(checked.at)}"
         return [Stale(key.ref, INVALID, BAD, detail, f"keyvault check {key.ref}, then {_replace(key)}")]
-    if (checked and checked.verdict == NO_CREDIT) or _is_empty(key.balance_now):
+    if (checked and checked.verdict == verdict.NO_CREDIT) or _is_empty(key.balance_now):
         page = provider.console_url if provider and provider.console_url else "the vendor's page"
         return [Stale(key.ref, NO_CREDIT, ADVICE, "nothing is left on its account", f"top it up at {page}")]
     limit = policy.unchecked_after(key)

@@ -10,17 +10,16 @@ from keyvault.audit.findings import HISTORY, OWN, PLAIN, STAGED, Leak
 from keyvault.audit.leaks import git
 from keyvault.audit.leaks.git import GitFailed
 from keyvault.audit.leaks.pieces import Plan
+from keyvault.audit.leaks.searching import fingerprint
 from keyvault.core.errors import KeyvaultError
 from keyvault.core.secret import Secret
 from keyvault.core.settings import absolute
-from keyvault.crypto.primitives import hmac_sha256
 from keyvault.liveness.check import Result, check
 from keyvault.liveness.requests import Subject
 from keyvault.providers import catalogue, identify
 from keyvault.store.files import read_named
 
 NOT_ASKED = "not_asked"
-_PRINT = 8  # bytes of a fingerprint
 _LARGEST = 64 * 1024 * 1024
 _TOKEN = re.compile(r"[A-Za-z0-9_\-.+/=:]{8,}")
 
@@ -30,7 +29,7 @@ class Values:
 
     def __init__(self, plan: Plan) -> None:
         self._key = plan.fingerprint_key
-        self._own = {(key.ref, self._print(key.value.reveal())): key.value for key in plan.own}
+        self._own = {(key.ref, fingerprint(self._key, key.value.reveal())): key.value for key in plan.own}
 
     def of(self, leak: Leak) -> Secret | None:
         """The value, or None where it cannot be read again as it was found."""
@@ -43,12 +42,9 @@ class Values:
         if leak.line > len(lines):
             return None
         for value in _candidates(lines[leak.line - 1].decode("utf-8", "replace"), leak.provider):
-            if self._print(value) == leak.fingerprint:
+            if fingerprint(self._key, value) == leak.fingerprint:
                 return Secret(value)
         return None
-
-    def _print(self, value: str) -> str:
-        return hmac_sha256(self._key, value.encode())[:_PRINT].hex()
 
 
 def verify(

@@ -71,7 +71,7 @@ class App(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; each takes `--no-input` and `--debug` too, wherever they are written."""
+        """Import a command. The options that all of them take are in `common`."""
         if cmd_name not in COMMANDS:
             return None
         module, _ = COMMANDS[cmd_name]

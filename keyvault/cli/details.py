@@ -58,12 +58,15 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_fields(
-    session: Session, provider_id: str, said: dict[str, Any], before: dict[str, bool]
+    session: Session, provider_id: str, said: dict[str, Any], before: Mapping[str, bool]
 ) -> tuple[dict[str, str], dict[str, bool]]:
-    """The further fields that were given: their values, and all fields' secrecy. Raises InvalidInput, Locked, NotFound."""
+    """The further fields that were given: their values and their secrecy. `before`: the secrecy of those that are there.
+
+    Raises InvalidInput, Locked, NotFound.
+    """
     provider = catalogue.load(provider_id)
     values: dict[str, str] = {}
-    secrecy = dict(before)
+    secrecy: dict[str, bool] = {}
     for text in said["field"]:
         name, equals, value = text.partition("=")
         if not equals:

@@ -6,7 +6,7 @@ from keyvault.cli import render, terminal
 from keyvault.cli.session import Session
 from keyvault.core.text import escape
 from keyvault.environment.resolve import Choice, choose, only_when_named
-from keyvault.environment.selection import DEFAULT, NAMED, PROJECT, select
+from keyvault.environment.selection import DEFAULT, PROJECT, select
 from keyvault.vault.keys import VALUE_FIELD
 
 
@@ -18,7 +18,7 @@ def explain(session: Session, refs: tuple[str, ...], profile: str | None) -> Non
     if selection.source == PROJECT:
         source = escape(selection.path) + (f" [profile {selection.profile}]" if selection.profile else "")
     else:
-        source = "named" if selection.source == NAMED else "default"
+        source = selection.source
     if chosen.choices:
         render.table(("VARIABLE", "KEY", "FIELD", "VERSION", "SOURCE"), [_row(choice, source) for choice in chosen.choices])
     if selection.source == DEFAULT:

@@ -9,8 +9,8 @@ from keyvault.core.errors import InvalidInput
 from keyvault.core.refs import check_variable
 from keyvault.core.settings import absolute
 from keyvault.vault.keys import VALUE_FIELD, ApiKey
+from keyvault.vault.rotating import SERVICES
 
-_SERVICES = ("github", "gitlab")
 _REPOSITORY = re.compile(r"[\w.-]+(?:/[\w.-]+)+\Z", re.ASCII)
 _BY_NAME = (
     (".Renviron", "renviron"),
@@ -33,7 +33,7 @@ def place_of(text: str, key: ApiKey) -> tuple[str, str, str]:
     variable = variable or next((v for v, field in key.variables.items() if field == VALUE_FIELD), "")
     check_variable(variable)
     kind, colon, rest = where.partition(":")
-    if colon and kind in _SERVICES:
+    if colon and kind in SERVICES:
         if not _REPOSITORY.match(rest):
             raise InvalidInput(f"{kind}: needs a repository", f"write {kind}:OWNER/NAME")
         return kind, rest, variable

@@ -17,6 +17,7 @@ from keyvault.rotation.plan import Planned
 from keyvault.rotation.retiring import grace_left
 from keyvault.rotation.schemes.base import ROLL
 from keyvault.vault.keys import ApiKey
+from keyvault.vault.rotating import REVOKED
 
 
 class AtTheTerminal:
@@ -57,7 +58,7 @@ class AtTheTerminal:
         value = value.removesuffix("\n").removesuffix("\r")
         doubt = _doubt(value, provider)
         if doubt and not (said["insist"] or self.agree(f"{doubt}. Use it all the same?", grave=False)):
-            raise InvalidInput(f"{doubt}", f"keyvault rotate --resume {ref} asks again; --insist takes it as it is")
+            raise InvalidInput(doubt, f"keyvault rotate --resume {ref} asks again; --insist takes it as it is")
         return value
 
     def new_part(self, ref: str, field: str) -> str:
@@ -110,9 +111,7 @@ def status_cells(key: ApiKey, now: int) -> tuple[str, str, str]:
     if key.rotation is None:
         return "-", "-", "-"
     left = grace_left(key.rotation, now, clock.uptime()) if key.rotation.promoted else None
-    old = (
-        "in use" if not key.rotation.promoted else "dead" if key.rotation.step == "revoked" else f"works for {left or 0} s more"
-    )
+    old = "in use" if not key.rotation.promoted else "dead" if key.rotation.step == REVOKED else f"works for {left or 0} s more"
     return key.rotation.step, clock.rfc3339(key.rotation.at), old
 
 

@@ -1,4 +1,4 @@
-"""What the environment says. The only reader of `os.environ`; passphrases are handed out once and forgotten."""
+"""What the environment says. The only reader of `os.environ`."""
 
 import os
 import sys

@@ -33,8 +33,7 @@ class Selection(NamedTuple):
 
     @property
     def source(self) -> str:
-        """FILE = ".keyvault.toml"  # of a project
-        NAMED, PROJECT or DEFAULT."""
+        """NAMED, PROJECT or DEFAULT."""
         return NAMED if self.refs else PROJECT if self.entries is not None else DEFAULT
 
 

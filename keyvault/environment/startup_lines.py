@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from keyvault.core import settings
 from keyvault.core.errors import InvalidInput, NotFound
+from keyvault.core.usual_places import config_base
 from keyvault.environment import hook
 from keyvault.environment.hook import readable
 
@@ -24,7 +25,7 @@ class Place(NamedTuple):
 def place(shell: str) -> Place:
     """The start-up file of one shell. Raises InvalidInput."""
     home = os.path.expanduser("~")
-    config = settings.variable("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    config = config_base()
     if shell == "bash":  # a terminal of macOS opens login shells, which do not read .bashrc
         return Place(os.path.join(home, ".bash_profile" if sys.platform == "darwin" else ".bashrc"))
     if shell == "zsh":

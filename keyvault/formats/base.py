@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from keyvault.core.errors import NotCarried
 
 if TYPE_CHECKING:
-    from keyvault.formats.lines import LineEditor
+    from typing import Protocol
+
+    class Editor(Protocol):
+        """Puts statements into a file that has others; `formats.lines` has the one of most formats."""
+
+        def merge(self, form: "Format", existing: str, pairs: Sequence[tuple[str, str]]) -> "Rendered":
+            """See `Format.merge`."""
 
 
 class Refusal(NamedTuple):
@@ -87,7 +93,7 @@ class Format:
         """
         return self.editor().merge(self, existing, pairs)
 
-    def editor(self) -> "LineEditor":
+    def editor(self) -> "Editor":
         """How `merge` reads a file of this syntax."""
         raise NotImplementedError
 

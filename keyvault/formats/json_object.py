@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from keyvault.core.errors import InvalidInput, NotCarried
-from keyvault.formats.base import Format, Refusal, Rendered, refusal
-from keyvault.formats.lines import line_ending
+from keyvault.core.errors import InvalidInput
+from keyvault.formats.base import Format, Refusal, Rendered
+from keyvault.formats.lines import assign_all, line_ending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,15 +35,8 @@ class Json(Format):
         return Rendered(json.dumps(carried, indent=2) + "\n", refused)
 
     def _carried(self, pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, str], tuple[Refusal, ...]]:
-        carried: dict[str, str] = {}
-        refused: list[Refusal] = []
-        for name, value in pairs:
-            try:
-                self.assign(name, value)
-                carried[name] = value
-            except NotCarried as exc:
-                refused.append(refusal(name, exc))
-        return carried, tuple(refused)
+        statements, refused = assign_all(self, pairs)
+        return {name: value for name, value in pairs if name in statements}, refused
 
     def merge(self, existing: str, pairs: Sequence[tuple[str, str]]) -> Rendered:
         carried, refused = self._carried(pairs)

@@ -112,9 +112,8 @@ class LineEditor:
         """The match of an assignment that is to be replaced. Raises InvalidInput where one may hide."""
         start = body.lstrip(" \t")[:1]
         if start and start in self._comment:
-            if self._outside_escape and body.endswith(
-                "\\"
-            ):  # systemd before version 254 goes on with the comment, others do not
+            # systemd before version 254 goes on with the comment, others do not
+            if self._outside_escape and body.endswith("\\"):
                 raise InvalidInput(f"line {number} is a comment that ends with a backslash", HINT)
             return None
         match = next((match for one in self._statements if (match := one.match(body))), None)

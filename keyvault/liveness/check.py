@@ -57,11 +57,11 @@ class _Heard(NamedTuple):
 
 async def _check_one(asker: Client, subject: Subject, *, strict: bool) -> Result:
     found = check_for(subject)
-    requests = found if isinstance(found, Unready) else requests_for(subject, found)
-    if isinstance(requests, Unready) or isinstance(found, Unready):
-        unready = requests if isinstance(requests, Unready) else found
-        assert isinstance(unready, Unready)
-        return _result(subject, _Heard("", Reading(verdict.UNKNOWN, unready.why), None), unready.then)
+    if isinstance(found, Unready):
+        return _not_asked(subject, found)
+    requests = requests_for(subject, found)
+    if isinstance(requests, Unready):
+        return _not_asked(subject, requests)
     heard: list[_Heard] = []
     for request in requests[:1] if strict else requests:
         heard.append(await _hear(asker, subject, found, request, strict=strict))
@@ -83,6 +83,10 @@ async def _hear(asker: Client, subject: Subject, check: Check, request: Request,
             finding = "gives the same answer without a key" if same else "does not say whether it would refuse a stranger"
             reading = Reading(verdict.UNKNOWN, f"{request.host} {finding}, so it proves nothing")
     return _Heard(request.host, reading, answer.status)
+
+
+def _not_asked(subject: Subject, unready: Unready) -> Result:
+    return _result(subject, _Heard("", Reading(verdict.UNKNOWN, unready.why), None), unready.then)
 
 
 def _elsewhere(heard: _Heard) -> _Heard:

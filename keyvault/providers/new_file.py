@@ -47,7 +47,6 @@ def stub(provider_id: str, *, name: str, base_url: str, variable: str) -> str:
 def make(provider_id: str, text: str) -> str:
     """Put the file into the person's own folder; its path. Raises AlreadyExists, StoreFailed, UnsafeFile."""
     folder = catalogue.own_folder()
-    os.makedirs(os.path.dirname(folder), exist_ok=True)
     files.make_private_folder(folder)
     path = os.path.join(folder, f"{provider_id}.toml")
     files.create_private(path, text.encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from keyvault.core import clock
 from keyvault.core.errors import AlreadyExists, KeyvaultError
 from keyvault.core.refs import parse_ref
 from keyvault.crypto.primitives import random_bytes
@@ -68,8 +69,6 @@ def keep(vault: Vault, key: ApiKey, values: dict[str, str], new_id: str, expires
 
 def promote(vault: Vault, key: ApiKey, at: int, checked: Checked | None) -> None:
     """The new value becomes the current one. Raises Overtaken, AlreadyExists if the old one is not current any more."""
-    from keyvault.core import clock
-
     with vault.transaction("rotate-promoted") as tx:
         present, rotation = _same(tx, key)
         if present.current != rotation.old:
@@ -92,8 +91,6 @@ def promote(vault: Vault, key: ApiKey, at: int, checked: Checked | None) -> None
 
 def turn_back(vault: Vault, key: ApiKey, at: int) -> None:
     """The old value becomes current again, and the new one is the one to retire, in one commit. Raises Overtaken."""
-    from keyvault.core import clock
-
     with vault.transaction("rotate-rolled-back") as tx:
         present, rotation = _same(tx, key)
         boot, up = clock.uptime()

@@ -84,7 +84,7 @@ class Making:
     def after_lost_answer(self, key: ApiKey, rotation: Rotation, scheme: Scheme, job: Job) -> Outcome | None:
         """The request was made by a run that did not hear the answer, or never made. None: it can be made (again)."""
         heard = self._on.ask(key, rotation.old)
-        if scheme.makes == ROLL and not (works(heard)):
+        if scheme.makes == ROLL and not works(heard):
             if heard.verdict not in DEAD:
                 return self._on.stuck(key, f"nobody can say whether the old value still works ({heard.reason})", heard=heard)
             if job.by.ref != key.ref:
@@ -99,9 +99,9 @@ class Making:
             return None
         if scheme.lists:
             return self._on.sweep(key, rotation, scheme, heard)
+        if scheme.refuses_another:
+            return None
         question = f"a key that nobody knows may have been made for {key.ref}, and the vendor does not tell. Make another?"
-        if scheme.name == "aws":
-            return None  # it refuses to make a third, and tells of the second
         if not (self._on.options.insist or self._on.hands.agree(question, grave=False)):
             return self._on.stuck(
                 key, "the answer to the last request was lost", "look at the vendor's page, then add --insist"

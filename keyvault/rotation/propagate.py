@@ -17,16 +17,16 @@ from keyvault.core.text import mask
 from keyvault.formats import FORMATS, load
 from keyvault.store.swap import read_plain, swap
 from keyvault.vault.originals import Original, Originals, digest
-from keyvault.vault.rotating import Place
+from keyvault.vault.rotating import SERVICES, Place
 
 LARGEST_FILE = 4 * 1024 * 1024
 _SHORTEST = 8  # a shorter value could be a part of anything
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+=-]*\Z")
 _BEFORE, _AFTER = r"(?<![A-Za-z0-9_.+-])", r"(?![A-Za-z0-9_+/=-]|\.[A-Za-z0-9])"  # where a plain value begins and ends
-SECRETS = {
+_COMMANDS = {
     "github": "keyvault get {ref} --reveal{field} | gh secret set {variable} --repo {path}",
     "gitlab": "keyvault get {ref} --reveal{field} | glab variable set {variable} --repo {path}",
-}  # kinds of places that only a command of the person's can change
+}  # for the kinds of places that only the person can change
 
 CHANGED, WITHOUT, LEFT, COMMAND = "changed", "without", "left", "command"
 
@@ -59,7 +59,7 @@ def propagate(
     """Exchange the values in every file; `fields` tells which field a variable gets. Each file is put away sealed first."""
     results = []
     for path, there in _by_path(places).items():
-        if there[0].kind in SECRETS:
+        if there[0].kind in SERVICES:
             results += [Result(path, COMMAND, command(place, fields, ref)) for place in there]
             continue
         try:
@@ -73,7 +73,7 @@ def still_old(places: tuple[Place, ...], changes: list[Exchange]) -> list[str]:
     """The files that hold an old value, or may, for they cannot be read."""
     found = []
     for path, there in _by_path(places).items():
-        if there[0].kind in SECRETS or not os.path.lexists(path):
+        if there[0].kind in SERVICES or not os.path.lexists(path):
             continue
         try:
             data = read_plain(path, LARGEST_FILE)[0]
@@ -91,7 +91,7 @@ def command(place: Place, fields: Mapping[str, str], ref: str) -> str:
 
     field = fields.get(place.variable, "")
     words = {"ref": ref, "field": f" --field {field}" if field else "", "variable": shlex.quote(place.variable)}
-    return SECRETS[place.kind].format(path=shlex.quote(place.path), **words)
+    return _COMMANDS[place.kind].format(path=shlex.quote(place.path), **words)
 
 
 def _by_path(places: tuple[Place, ...]) -> dict[str, list[Place]]:

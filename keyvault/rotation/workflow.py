@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from keyvault.core import clock
 from keyvault.core.errors import AlreadyExists, KeyvaultError, NotFound, StoreBusy, UnsupportedFormat
@@ -123,15 +123,11 @@ class Workflow:
         folder = self._on.options.state
         make_private_folder(folder)
         lock = os.path.join(folder, f"rotate-{self._on.vault.get(self._ref).id}.lock")
-        queue = WritersQueue(lock, 0.2)
-        try:
-            turn = queue.turn()
-            turn.__enter__()
-        except StoreBusy as exc:
-            raise StoreBusy(
-                f"another keyvault is rotating {self._ref}", "keyvault rotate --status shows how far it is"
-            ) from exc
-        try:
+        with ExitStack() as held:
+            try:
+                held.enter_context(WritersQueue(lock, 0.2).turn())
+            except StoreBusy as exc:
+                raise StoreBusy(
+                    f"another keyvault is rotating {self._ref}", "keyvault rotate --status shows how far it is"
+                ) from exc
             yield
-        finally:
-            turn.__exit__(None, None, None)

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from keyvault.core.clock import LATEST
 from keyvault.vault.codec import altered, is_hex, take
 
-BEGUN, CREATING, PENDING, CHECKED, PROMOTED, PROPAGATED, REVOKING, REVOKED, ABORTING = STEPS = (
-    *("begun", "creating", "pending", "checked", "promoted", "propagated", "revoking", "revoked", "aborting"),
-)
+BEGUN, CREATING, PENDING, CHECKED, PROMOTED = "begun", "creating", "pending", "checked", "promoted"
+PROPAGATED, REVOKING, REVOKED, ABORTING = "propagated", "revoking", "revoked", "aborting"
 MOST_ENDED = 8  # rotations that are remembered
 MOST_PLACES = 32
+SERVICES = ("github", "gitlab")  # kinds of places that are no files
 
 
 class Rotation(NamedTuple):

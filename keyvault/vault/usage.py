@@ -75,7 +75,7 @@ class Usage:
             fields = load_json(codec.unseal(_KIND, self._key, self._header, b"", sealed), "the usage file")
             days = fields.items()
             return {key: Used(*(n * DAY if type(n) is int else None for n in pair)) for key, pair in days}
-        except (NotFound, KeyvaultError, TypeError, ValueError):
+        except (KeyvaultError, TypeError, ValueError):
             return {}
 
     def note(self, keys: Iterable[str], what: str, at: int) -> None:

@@ -214,7 +214,7 @@ def test_import_says_what_it_cannot_read(home: VaultHome) -> None:
     assert b"import needs a source" in home.run("import", code=2).stderr
     assert b"--undo takes no source" in home.run("import", "--undo", "x", path, code=2).stderr
     assert b"is not text" in home.run("import", put(home, "x.bin", "a\0b"), code=2).stderr
-    assert b"is not a plain file" in home.run("import", home.folder, code=1).stderr or True
+    assert b"name a file, not a folder" in home.run("import", home.folder, code=1).stderr
 
 
 def test_another_kind_can_be_said(home: VaultHome) -> None:

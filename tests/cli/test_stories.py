@@ -337,6 +337,26 @@ def test_edit_gives_a_new_value_and_history_and_rollback_know_the_old(home: Vaul
     assert b"the key has had this value before" in home.run("edit", "openai", "--value", "--stdin", stdin=b"two").stderr
 
 
+def test_edit_takes_no_part_that_is_secret_as_an_argument(home: VaultHome) -> None:
+    add = ("add", "acme", "--env", "ACME_ID", "--field", "region=eu", "--secret-field", "pin=env:PIN", "--stdin")
+    home.run(*add, stdin=b"acme-id", env={"PIN": "9876"})
+    said = home.run("edit", "acme", "--field", "pin=1234", code=2).stderr.decode()
+    assert "field pin is secret" in said
+    home.run("edit", "acme", "--field", "region=us")
+    home.run("edit", "acme", "--secret-field", "pin=env:PIN", env={"PIN": "5432"})
+    assert (value(home, "acme", "--field", "pin"), value(home, "acme", "--field", "region")) == (b"5432", b"us")
+    assert listed(home)[0]["fields"] == {"pin": "secret", "region": "plain"}
+
+
+def test_edit_forgets_a_place_by_its_path_or_its_repository(home: VaultHome) -> None:
+    home.run("add", "openai", "--stdin", stdin=b"sk-plain-value-of-a-key")
+    path = write(os.path.join(home.folder, ".env"), "OPENAI_API_KEY=sk-plain-value-of-a-key\n")
+    home.run("edit", "openai", "--place", ".env", "--place", "github:me/app")
+    assert [place["path"] for place in listed(home)[0]["places"]] == [path, "me/app"]
+    home.run("edit", "openai", "--no-place", ".env", "--no-place", "me/app")
+    assert listed(home)[0]["places"] == []
+
+
 def test_edit_changes_what_is_known_and_takes_it_away_again(home: VaultHome) -> None:
     home.run("add", "openai", "--stdin", "--tag", "a=1", "--expires", "2030-01-01", stdin=b"one")
     home.run("edit", "openai", "--tag", "b=2", "--note", "n", "--env", "OTHER_NAME", "--no-auto")

@@ -20,7 +20,7 @@ _DEEPEST = 3
 _PACKED = 2  # times: a gzip within a gzip
 _TAIL, _TAIL_FROM = 4, 16
 _LONGEST_LINE = 1000  # bytes to either side: an ignore comment is near
-_PRINT = 16  # hex digits of a fingerprint
+_PRINT = 8  # bytes of a fingerprint
 
 
 class _Layer(NamedTuple):
@@ -92,13 +92,12 @@ class Search:
                 line += piece.data.count(b"\n", counted, one.start)
                 counted = one.start
                 where = line, _column(piece.data, one.start, wide=one.leak.form == UTF16)
-            value = one.value.encode("utf-8", "surrogatepass")
             leaks.append(
                 one.leak._replace(
                     line=where[0],
                     column=where[1],
                     tail=one.value[-_TAIL:] if len(one.value) >= _TAIL_FROM and one.value[-_TAIL:].isprintable() else "",
-                    fingerprint=hmac_sha256(self._key, value).hex()[:_PRINT],
+                    fingerprint=fingerprint(self._key, one.value),
                 )
             )
         return leaks
@@ -248,6 +247,11 @@ def _distinct(found: list[_Found]) -> list[_Found]:
             spans.insert(place, (one.start, one.end))
         kept.append(one)
     return sorted(kept, key=lambda one: (one.base, one.start, one.leak.ref))
+
+
+def fingerprint(key: bytes, value: str) -> str:
+    """Tells equal values under one key, and nothing else of them."""
+    return hmac_sha256(key, value.encode("utf-8", "surrogatepass"))[:_PRINT].hex()
 
 
 def searcher(plan: Plan) -> Search:

@@ -47,7 +47,7 @@ def command(
         values[VALUE_FIELD] = value_input.read_value(
             session, f"new key for {key.ref}", stdin=stdin, file=file, from_env=from_env
         )
-    fields, secrecy = details.read_fields(session, key.name.provider, said, {})
+    fields, secrecy = details.read_fields(session, key.name.provider, said, key.fields)
     values |= fields
     places = [place_of(text, key) for text in said["place"]]
     known: Details = details.read_details(said, dict(key.tags), key.created or now, now)
@@ -73,7 +73,7 @@ def command(
             changes.register_place(tx, key.ref, kind, path, variable)
         for path in said["no_place"]:
             changes.forget_place(tx, key.ref, settings.absolute(path))
-            changes.forget_place(tx, key.ref, path)
+            changes.forget_place(tx, key.ref, path)  # a repository is no path
     session.tell_notices(vault)
     if new_value:
         warn_about(values[VALUE_FIELD], key.name)

@@ -182,10 +182,8 @@ def _grace(said: dict[str, Any]) -> int:
 def _told(outcomes: list[Outcome]) -> int:
     """Say how each ended or stands; the exit code."""
     for outcome in outcomes:
-        if outcome.state == CLOSED:
-            terminal.say(escape(f"{outcome.ref}: {outcome.why}"))
-        else:
-            terminal.say(escape(f"{outcome.ref}: {outcome.why}"))
+        terminal.say(escape(f"{outcome.ref}: {outcome.why}"))
+        if outcome.state != CLOSED:
             terminal.say(escape(f"  {outcome.then}"))
     if any(outcome.state == STUCK for outcome in outcomes):
         return exits.FINDINGS

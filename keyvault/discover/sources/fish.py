@@ -10,7 +10,7 @@ import re
 from keyvault.discover.found import Reading
 from keyvault.discover.judging import is_key
 from keyvault.discover.sources.base import Source
-from keyvault.discover.sources.scripts import NotLiteral, Script, pieces
+from keyvault.discover.sources.scripts import NotLiteral, Script, byte, characters, pieces
 from keyvault.discover.text_file import TextFile
 from keyvault.formats import fish
 from keyvault.formats.lines import LineEditor
@@ -51,7 +51,7 @@ class Fish(Script):
             raise NotLiteral("is a path")
         if "$" in re.sub(r"'(?:[^'\\]|\\.)*'|\\.", "", word, flags=re.DOTALL):
             raise NotLiteral("refers to other variables")
-        return _whole("".join(_value(piece) for piece in pieces(_PIECE, word)))
+        return characters("".join(_value(piece) for piece in pieces(_PIECE, word)))
 
 
 class FishVariables(Source):
@@ -77,7 +77,7 @@ class FishVariables(Source):
 
     def _take(self, reading: Reading, match: re.Match[str], number: int, at: int) -> None:
         try:
-            value = _whole(re.sub(_ESCAPE, lambda m: _escaped(m[0]), match["value"]))
+            value = characters(re.sub(_ESCAPE, lambda m: _escaped(m[0]), match["value"]))
         except NotLiteral as exc:
             reading.skip(number, f"gives {match['name']} a value that {exc}, and was skipped")
             return
@@ -110,16 +110,4 @@ def _escaped(text: str) -> str:
         return chr(number)
     else:
         return _LETTERS.get(kind, kind)
-    return chr(number) if number < 0x80 else chr(0xDC00 + number)
-
-
-def _whole(text: str) -> str:
-    """Bytes that escapes stood for, put together to characters."""
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "surrogatepass") if text.isascii() else _from_bytes(text)
-
-
-def _from_bytes(text: str) -> str:
-    try:
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
-    except UnicodeError as exc:
-        raise NotLiteral("is not UTF-8 text") from exc
+    return byte(number)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from keyvault.discover.sources.base import Gone
-from keyvault.discover.sources.scripts import NotLiteral, Script, pieces
+from keyvault.discover.sources.scripts import NotLiteral, Script, byte, characters, pieces
 from keyvault.formats import posix
 from keyvault.formats.lines import LineEditor
 
@@ -57,7 +57,7 @@ class Posix(Script):
     def decode(self, word: str) -> str:
         ours = re.fullmatch(r"""\"\$\(printf %b '([\w\\]*)_'\)\"""", word)
         if ours:
-            return _bytes(re.sub(r"\\0([0-7]{3})", lambda match: _byte(int(match[1], 8) & 0xFF), ours[1]))
+            return characters(re.sub(r"\\0([0-7]{3})", lambda match: byte(int(match[1], 8) & 0xFF), ours[1]))
         if word.startswith(("~", "=")) or ":~" in word or ":=" in word:
             raise NotLiteral("the shell may expand")  # zsh looks for a program after =
         return "".join(_value(piece) for piece in pieces(_PIECE, _no_reference(word)))
@@ -94,7 +94,7 @@ def _value(piece: re.Match[str]) -> str:
     if piece["double"] is not None:
         return re.sub(r"\\([\"\\$`])", r"\1", piece["double"].replace("\\\n", ""))
     if piece["ansi"] is not None:
-        return _bytes(_ANSI.sub(_ansi, piece["ansi"]))
+        return characters(_ANSI.sub(_ansi, piece["ansi"]))
     if piece["escaped"] is not None:
         return "" if piece["escaped"] == "\n" else piece["escaped"]
     return piece["plain"]
@@ -103,7 +103,7 @@ def _value(piece: re.Match[str]) -> str:
 def _ansi(match: re.Match[str]) -> str:
     for digits, base in ((match[1], 16), (match[2], 8)):
         if digits:
-            return _byte(int(digits, base) & 0xFF)
+            return byte(int(digits, base) & 0xFF)
     code = match[3] or match[4]
     if code:
         number = int(code, 16)
@@ -113,12 +113,3 @@ def _ansi(match: re.Match[str]) -> str:
     if match[5] == "c":
         raise NotLiteral("has an escape that only the shell can read")
     return _ANSI_LETTERS.get(match[5], match[5] if match[5] in "\\'\"?" else "\\" + match[5])
-
-
-def _byte(number: int) -> str:
-    """A byte that an escape stands for; several of them may be one character."""
-    return chr(number) if number < 0x80 else chr(0xDC00 + number)
-
-
-def _bytes(text: str) -> str:
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")

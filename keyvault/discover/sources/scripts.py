@@ -113,3 +113,16 @@ def pieces(pattern: re.Pattern[str], word: str) -> Iterator[re.Match[str]]:
             raise NotLiteral("is worked out by the shell")
         yield match
         at = match.end()
+
+
+def byte(number: int) -> str:
+    """A byte that an escape stands for; several of them may be one character: see `characters`."""
+    return chr(number) if number < 0x80 else chr(0xDC00 + number)
+
+
+def characters(text: str) -> str:
+    """Bytes that escapes stood for, put together to characters. Raises NotLiteral for half of a pair of UTF-16."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise NotLiteral("is not UTF-8 text") from None  # the cause would hold the value

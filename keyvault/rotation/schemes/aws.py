@@ -25,6 +25,7 @@ class Aws:
     by = "self"
     proven = True
     lists = False  # not by name
+    refuses_another = True
     settle = 30
 
     def old_id(self, job: Job) -> str:

@@ -55,6 +55,7 @@ class Scheme(Protocol):
 
     `makes` is API, ROLL or MANUAL; `revokes` is API, PUBLIC (for good, by anybody), MANUAL or NOTHING (dead already). `by`:
     "admin" or "self". `proven`: the tests run it against a double of the vendor. `lists`: keys can be found by their name.
+    `refuses_another`: a key that a lost answer left behind keeps the next from being made, and is told of.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Scheme(Protocol):
     by: str
     proven: bool
     lists: bool
+    refuses_another: bool
     settle: int
 
     def old_id(self, job: Job) -> str:

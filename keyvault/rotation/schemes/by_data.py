@@ -26,6 +26,8 @@ _HINT = re.compile(r"(.*?)(?:\.{3}|…|\*+)(.*)\Z", re.DOTALL)  # how vendors ma
 class ByData:
     """A vendor's way as its file tells it; without requests there, everything is done by hand."""
 
+    refuses_another = False
+
     def __init__(self, provider: Provider | None, value: str = "", *, by_hand: bool = False) -> None:
         api = provider.rotation.api if provider else None
         if api and value.startswith(api.unless or "\0"):

@@ -96,6 +96,14 @@ def test_new_does_not_write_over_what_is_there(home: Home) -> None:
     home.run("providers", "new", "link", "--base-url", "https://other.example/v1", code=1)
 
 
+def test_new_says_why_its_folder_cannot_be_made(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "no-folder").write_text("")
+    words = ("providers", "new", "mine", "--base-url", "https://other.example/v1")
+    done = home.run(*words, env={"XDG_CONFIG_HOME": str(tmp_path / "no-folder")}, code=1)
+    assert b"no-folder/keyvault/providers: not a directory" in done.stderr
+
+
+
 @pytest.mark.parametrize(
     "name", ["Mine", "mi ne", "../mine", "mine/x", "-mine", "mine-", "m" * 65, ".", "míne", "mine\n", "a\x1bb"]
 )
