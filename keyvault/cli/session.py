@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Session:
     """One run of the program."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: Sequence[str] = ()) -> None:
+        self.words = list(words)  # the command line
         self.no_input = False
         self.debug = False
         self.on_failure: Callable[[int], None] | None = None  # hears the exit code of an error
@@ -68,7 +69,7 @@ class Session:
             return open_vault(self.settings, unlocker)
         from keyvault.cli import agents
 
-        vault = open_vault(self.settings, agents.keys_first(self.settings, unlocker))
+        vault = open_vault(self.settings, agents.keys_first(self.words, unlocker))
         if unlocker.by_person:
             agents.start_after(self.settings, vault)
         return vault
