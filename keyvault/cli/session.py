@@ -17,6 +17,9 @@ from keyvault.vault.vault import Vault
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from keyvault.environment.resolve import Resolved
+    from keyvault.environment.selection import Selection
+    from keyvault.formats.base import Format, Rendered
     from keyvault.vault.keys import ApiKey
 
 
@@ -90,6 +93,16 @@ class Session:
         for notice in vault.notices:
             terminal.warn(notice)
         vault.notices.clear()
+
+    def resolve(self, vault: Vault, selection: Selection) -> Resolved:
+        """The variables that were meant, with their values; a person is asked where a key wants that. Raises as `resolve`."""
+        from keyvault.environment.resolve import resolve
+
+        return resolve(vault, selection, self.approve)
+
+    def render(self, form: Format, resolved: Resolved) -> Rendered:
+        """The variables as text."""
+        return form.render(resolved.variables)
 
     def usage(self, vault: Vault) -> Usage:
         """When keys were used on this machine."""
