@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -73,6 +74,18 @@ class AgentHome(VaultHome):
     def served(self) -> int:
         """How many calls it has served."""
         return int(self.status()["served"])
+
+    @contextlib.contextmanager
+    def busy(self, seconds: float) -> Iterator[None]:
+        """For so long the agent does nothing, as on a machine that has no time for it."""
+        pid = self.pid
+        os.kill(pid, signal.SIGSTOP)
+        going_on = threading.Timer(seconds, os.kill, (pid, signal.SIGCONT))
+        going_on.start()
+        try:
+            yield
+        finally:
+            going_on.join()
 
     def wait_until_gone(self, pid: int) -> None:
         """Return when the process has ended."""

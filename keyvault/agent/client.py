@@ -5,7 +5,7 @@ keyvault.agent.protocol.
 """
 
 import sys
-from time import monotonic
+from time import monotonic, sleep
 
 assert sys.platform != "win32"  # there is no agent on Windows yet; whoever imports this looks first
 import posix
@@ -26,15 +26,15 @@ OUT, ERR, DATA = 1, 2, 3
 READER_GONE = 141
 Answer = tuple[int, int, list[tuple[int, bytes]]]  # status, exit code, chunks
 
-unanswered: list[bytes] = []  # sockets behind which nobody answered in time: they are not tried twice
+unanswered: dict[bytes, float] = {}  # sockets, and the seconds after which nobody had answered: only more patience tries again
 
 
-def ask(words: list[str]) -> int | None:
+def ask(words: list[str], first_byte: float = FIRST_BYTE) -> int | None:
     """The exit code where the agent served these words, and None where the slow path has to. `run` becomes its program."""
     if words[:1] and words[0] in SERVED and (words[0] != "hook" or "--plan" in words):
         encoding = sys.getfilesystemencoding()
         arguments = [word.encode(encoding, "surrogateescape") for word in words]
-        answer = request(b"call", arguments)
+        answer = request(b"call", arguments, first_byte)
         if answer is not None and answer[0] == DONE:
             return _show(answer[2], answer[1])
         if answer is not None and answer[0] == EXEC:
@@ -43,19 +43,22 @@ def ask(words: list[str]) -> int | None:
     return None
 
 
-def request(verb: bytes, arguments: list[bytes]) -> Answer | None:
+def request(verb: bytes, arguments: list[bytes], first_byte: float = FIRST_BYTE) -> Answer | None:
     """What the agent of this environment's vault answers, or None: none is to be asked, none is there, or it is odd."""
     environment = posix.environ
     if environment.get(b"KEYVAULT_NO_AGENT") or any(environment.get(name) for name in NOT_ASKED):
         return None
     path = socket_path(environment)
-    return None if path is None else exchange(path, verb, arguments, WHOLE_ANSWER)
+    return None if path is None else exchange(path, verb, arguments, WHOLE_ANSWER, first_byte)
 
 
-def exchange(path: bytes, verb: bytes, arguments: list[bytes], patience: float) -> Answer | None:
-    """One request at the socket `path`; `patience` in seconds is for all but the first byte of the answer."""
-    if path in unanswered or not private_folder(path.rpartition(b"/")[0]):
+def exchange(
+    path: bytes, verb: bytes, arguments: list[bytes], patience: float, first_byte: float = FIRST_BYTE
+) -> Answer | None:
+    """One request at the socket `path`, with `first_byte` seconds until the answer begins, and `patience` for its rest."""
+    if unanswered.get(path, 0) >= first_byte or not private_folder(path.rpartition(b"/")[0]):
         return None
+    began = monotonic()
     try:
         streams = [_stream(fd) for fd in (0, 1, 2)]
         columns = posix.get_terminal_size(1).columns if streams[1] == b"1" else 0
@@ -64,9 +67,9 @@ def exchange(path: bytes, verb: bytes, arguments: list[bytes], patience: float) 
         if len(body) > LARGEST_REQUEST:
             return None
         posix.lstat(path)
-        return parse(_talk(path, len(body).to_bytes(4, "big") + body, patience))
+        return parse(_talk(path, len(body).to_bytes(4, "big") + body, first_byte, patience))
     except TimeoutError:
-        unanswered.append(path)
+        unanswered[path] = max(first_byte, monotonic() - began)
     except OSError:
         pass
     return None
@@ -77,9 +80,9 @@ def _stream(fd: int) -> bytes:
     return b"%d" % posix.isatty(fd)
 
 
-def _talk(path: bytes, message: bytes, patience: float) -> bytes:
+def _talk(path: bytes, message: bytes, first_byte: float, patience: float) -> bytes:
     """The rest of an answer, after its length. Raises OSError."""
-    connection = _connected(path, monotonic() + FIRST_BYTE, message)
+    connection = _connected(path, monotonic() + first_byte, message)
     try:
         deadline = monotonic() + patience
         size = int.from_bytes(_read(connection, 4, deadline), "big")
@@ -91,8 +94,9 @@ def _talk(path: bytes, message: bytes, patience: float) -> bytes:
 
 
 def _connected(path: bytes, deadline: float, message: bytes) -> "Socket":
-    connection = connect(path)
+    connection = connect(path, deadline)
     try:
+        connection.settimeout(max(deadline - monotonic(), 0.001))
         connection.sendall(message)
         if _read(connection, 1, deadline) != b"A":
             raise OSError
@@ -102,8 +106,8 @@ def _connected(path: bytes, deadline: float, message: bytes) -> "Socket":
     return connection
 
 
-def connect(path: bytes) -> "Socket":
-    """A connection to an agent of this very user. Raises OSError."""
+def connect(path: bytes, deadline: float = 0.0) -> "Socket":
+    """A connection to an agent of this very user, tried again until the deadline while too many wait. Raises OSError."""
     try:
         from _socket import AF_UNIX, SOCK_STREAM  # half a millisecond; the module around it, ten
         from _socket import socket as new_socket
@@ -113,7 +117,14 @@ def connect(path: bytes) -> "Socket":
     connection = new_socket(AF_UNIX, SOCK_STREAM)
     try:
         connection.settimeout(FIRST_BYTE)
-        connection.connect(path)
+        while True:
+            try:
+                connection.connect(path)
+                break
+            except BlockingIOError:
+                if monotonic() >= deadline:
+                    raise TimeoutError from None
+                sleep(0.005)
         if peer(connection)[0] != posix.geteuid():
             raise OSError
     except BaseException:

@@ -14,23 +14,28 @@ import sys
 
 assert sys.platform != "win32"  # which the type checker wants to hear first
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from keyvault.agent.client import DATA, LARGEST_ANSWER, NOT_SERVED
 
 REFUSED = 3
+_PART = 65_536
 VERBS = (b"call", b"keys", b"status", b"lock")
 
 
 class Call(NamedTuple):
-    """A request. `terminals` are fd 0, 1 and 2; `pid` is the client's process, or 0 where it is not known here."""
+    """A request. `terminals` are fd 0, 1 and 2; `pid` is the client's process, or 0 where it is not known here.
+
+    `environment` is as it came, for `variables` to read: most clients have the one of the client before them.
+    """
 
     verb: str
     folder: bytes
     terminals: tuple[bool, ...]
     columns: int
     words: list[str]
-    environment: dict[str, str]
+    environment: bytes
     pid: int
 
 
@@ -44,22 +49,28 @@ class Reply(NamedTuple):
 
 def parse(body: bytes, pid: int) -> Call | None:
     """The request, or None where it is none."""
-    fields = body.split(b"\0")
+    fields = body.split(b"\0", 5)
     if len(fields) < 5 or fields[0] != b"1" or fields[1] not in VERBS or not fields[2].startswith(b"/"):
         return None
     flags, comma, columns = fields[3].partition(b",")
     if len(flags) != 3 or flags.strip(b"01") or not comma or not _is_number(columns) or not _is_number(fields[4]):
         return None
-    end = 5 + int(fields[4])
-    if end > len(fields):
+    count = int(fields[4])
+    rest = fields[5].split(b"\0", count) if fields[5:] else []
+    if count > len(rest):
         return None
-    environment: dict[str, str] = {}
-    for name, equals, value in (text(field).partition("=") for field in fields[end:]):
-        if equals:
-            environment.setdefault(name, value)  # of two of one name the first counts, as for the interpreter
-    words = [text(field) for field in fields[5:end]]
+    words = [text(field) for field in rest[:count]]
     terminals = tuple(flag == ord("1") for flag in flags)
-    return Call(fields[1].decode(), fields[2], terminals, int(columns), words, environment, pid)
+    return Call(fields[1].decode(), fields[2], terminals, int(columns), words, b"".join(rest[count:]), pid)
+
+
+def variables(environment: bytes) -> dict[str, str]:
+    """What `Call.environment` says."""
+    found: dict[str, str] = {}
+    for name, equals, value in (text(field).partition("=") for field in environment.split(b"\0")):
+        if equals:
+            found.setdefault(name, value)  # of two of one name the first counts, as for the interpreter
+    return found
 
 
 def _is_number(field: bytes) -> bool:
@@ -71,14 +82,19 @@ def text(field: bytes) -> str:
     return field.decode("utf-8", "surrogateescape")
 
 
-def encode(reply: Reply) -> bytearray:
-    """The answer's bytes after the "A". One that is too long is none."""
-    if sum(len(content) + 5 for _, content in reply.chunks) + 2 > LARGEST_ANSWER:
-        reply = Reply(NOT_SERVED)
-    rest = bytearray([reply.status, reply.code])
+def encode(reply: Reply) -> Iterator[bytes | bytearray]:
+    """The answer's bytes after the "A", in parts, for it may be long. One that is too long is none."""
+    size = sum(len(content) + 5 for _, content in reply.chunks) + 2
+    if size > LARGEST_ANSWER:
+        size, reply = 2, Reply(NOT_SERVED)
+    part = bytearray(size.to_bytes(4, "big") + bytes([reply.status, reply.code]))
     for stream, content in reply.chunks:
-        rest += bytes([stream]) + len(content).to_bytes(4, "big") + content
-    return bytearray(len(rest).to_bytes(4, "big")) + rest
+        part += bytes([stream]) + len(content).to_bytes(4, "big")
+        part += content
+        if len(part) >= _PART:
+            yield part
+            part = bytearray()
+    yield part
 
 
 def data(content: bytes | bytearray) -> Reply:

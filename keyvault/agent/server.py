@@ -12,7 +12,7 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from keyvault.agent import client, protocol
@@ -35,7 +35,8 @@ class _Connection:
         self.end = end
         self.pid = pid
         self.request = bytearray()
-        self.answer = memoryview(b"")
+        self.answer: Iterator[bytes | bytearray] | None = None
+        self.part = memoryview(b"")  # of the answer, being sent
         self.deadline = time.monotonic() + _TO_ASK
 
 
@@ -166,7 +167,7 @@ class Server:
             connection.end.setblocking(True)
             connection.end.settimeout(1)
             try:
-                connection.end.sendall(protocol.encode(Reply(0)))
+                connection.end.sendall(b"".join(protocol.encode(Reply(0))))
             except OSError:
                 return
         elif call.verb == "status":
@@ -179,21 +180,22 @@ class Server:
             self._reply(connection, reply)
 
     def _reply(self, connection: _Connection, reply: Reply) -> None:
-        connection.answer = memoryview(protocol.encode(reply))
+        connection.answer = protocol.encode(reply)
         connection.deadline = time.monotonic() + _TO_READ
         self._send(connection)
 
     def _send(self, connection: _Connection) -> None:
+        assert connection.answer is not None
         try:
-            connection.answer = connection.answer[connection.end.send(connection.answer) :]
+            while part := connection.part or memoryview(next(connection.answer, b"")):
+                connection.part = part
+                connection.part = part[connection.end.send(part) :]
         except BlockingIOError:
-            pass
+            self._selector.modify(connection.end, _WRITE, connection)
+            return
         except OSError:
-            return self._drop(connection)
-        if not connection.answer:
-            return self._drop(connection)
-        self._selector.modify(connection.end, _WRITE, connection)
-        return None
+            pass  # it went away
+        self._drop(connection)
 
     def _drop_late(self) -> None:
         now = time.monotonic()

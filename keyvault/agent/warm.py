@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from keyvault.agent.lifetime import Limits
+from keyvault.core.clock import DAY
 from keyvault.core.errors import Locked
 from keyvault.vault import tree
 from keyvault.vault.codec import Header, VaultKeys
 from keyvault.vault.keys import ApiKey, Version
 from keyvault.vault.state import State
 from keyvault.vault.usage import Usage, Used
-from keyvault.vault.vault import Vault
+from keyvault.vault.vault import Unlock, Vault
+
+if TYPE_CHECKING:
+    from keyvault.store.base import Store
+    from keyvault.vault.anchor import Anchors
 
 KEY_SIZE = 32
 _PURPOSES = len(VaultKeys._fields) - 1
@@ -64,17 +69,22 @@ def purpose_keys(vault: Vault) -> PurposeKeys:
     return PurposeKeys(vault.header.vault_id, vault.header.epoch, bytearray().join(vault.keys_in_use[1:]))
 
 
-_MOST_VALUES = 256
+_MOST_VALUES, _MOST_FOUND = 256, 16
+T = TypeVar("T")
 
 
 class WarmVault(Vault):
     """A vault that decodes its keys once a state, and keeps values that it opened until it is told to `forget` them.
 
-    Opening 20 values takes as long as all the rest of an answer: many shells that start at once would wait for it.
+    Choosing, opening and quoting 20 values takes longer than all the rest of an answer: many shells that start at once would
+    wait for it.
     """
 
-    _decoded: tuple[bytes, dict[str, ApiKey]] = b"", {}
-    _values: Mapping[str, dict[str, str]] = {}
+    def __init__(self, store: Store, unlock: Unlock, anchors: Anchors) -> None:
+        self._decoded: tuple[bytes, dict[str, ApiKey]] = b"", {}
+        self._values: dict[str, dict[str, str]] = {}
+        self._found: dict[Hashable, tuple[bytes, Any]] = {}
+        super().__init__(store, unlock, anchors)
 
     def keys_in(self, state: State) -> list[ApiKey]:
         """All keys of one state, removed ones too, in no order. Raises VaultCorrupt."""
@@ -90,6 +100,8 @@ class WarmVault(Vault):
 
     def values_in(self, state: State, pairs: list[tuple[ApiKey, Version]]) -> list[dict[str, str]]:
         """The values of versions in one state. Raises VaultCorrupt."""
+        if len(pairs) > _MOST_VALUES:
+            return super().values_in(state, pairs)
         closed = [pair for pair in pairs if pair[1].blob not in self._values]
         opened = dict(zip((version.blob for _, version in closed), super().values_in(state, closed), strict=True))
         known = {**self._values, **opened} if opened else self._values
@@ -97,9 +109,22 @@ class WarmVault(Vault):
             self._values = known
         return [known[version.blob] for _, version in pairs]
 
+    def remember(self, what: Hashable, size: Callable[[T], int], find: Callable[[], T]) -> T:
+        """What `find` reads of the present state, or read of it before; kept where its size is that of a few values."""
+        known = self._found.get(what)
+        if known and known[0] == self._state.head:
+            return known[1]  # type: ignore[no-any-return]  # what was found for `what` before
+        found = find()
+        if size(found) <= _MOST_VALUES:
+            if len(self._found) >= _MOST_FOUND:
+                self._found.clear()
+            self._found[what] = self._state.head, found
+        return found
+
     def forget(self) -> None:
-        """Let go of opened values."""
+        """Let go of opened values, and of what holds them."""
         self._values = {}
+        self._found.clear()
 
     def refresh(self) -> None:
         """Read the state anew if it changed. Raises as opening does."""
@@ -126,6 +151,7 @@ class WarmUsage(Usage):
     """The usage file, opened once a change."""
 
     _known: tuple[Signature, dict[str, Used]] = (), {}
+    _noted: tuple[object, Signature] = (), ()
 
     def read(self) -> dict[str, Used]:
         """By record id. What cannot be read is empty."""
@@ -133,3 +159,10 @@ class WarmUsage(Usage):
         if self._known[0] != present or not present:
             self._known = present, super().read()
         return dict(self._known[1])
+
+    def note(self, keys: Iterable[str], what: str, at: int) -> None:
+        """Note that keys were USED or EXPORTED at a time, unless that is what was noted last."""
+        wanted = tuple(keys), what, at // DAY
+        if self._noted != (wanted, signature([self.path])):
+            super().note(wanted[0], what, at)
+            self._noted = wanted, signature([self.path])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from keyvault.cli import terminal
+from keyvault.cli import streams, terminal
 from keyvault.core import settings
-from keyvault.core.errors import InvalidInput, KeyvaultError
+from keyvault.core.errors import InvalidInput, KeyvaultError, Locked
 from keyvault.core.settings import Settings
 from keyvault.vault.codec import Header, VaultKeys
 
@@ -20,21 +20,37 @@ if TYPE_CHECKING:
 _SETTINGS = {"start": bool, "for": str, "idle": str, "lock_on_suspend": bool, "lock_on_screen_lock": bool}
 
 
-def keys_first(configured: Settings, unlocker: Unlocker) -> Unlock:
-    """Unlock with what the agent has, else as ever. What the environment says about unlocking comes before any agent."""
+def keys_first(words: list[str], unlocker: Unlocker) -> Unlock:
+    """Unlock with what the agent has, else as ever. What the environment says about unlocking comes before any agent.
+
+    Where that fails, an agent that had no time yet is the only way left: it is asked once more, with patience.
+    """
 
     def unlock(header: Header) -> bytes | VaultKeys:
-        return _keys(configured, header) or unlocker(header)
+        if sys.platform == "win32":
+            return unlocker(header)
+        from keyvault.agent import client
+
+        if keys := _keys(header, client.FIRST_BYTE):
+            return keys
+        try:
+            return unlocker(header)
+        except Locked:
+            if (code := client.ask(words, client.WHOLE_ANSWER)) is not None:
+                raise streams.Answered(code) from None
+            if keys := _keys(header, client.WHOLE_ANSWER):
+                return keys
+            raise
 
     return unlock
 
 
-def _keys(configured: Settings, header: Header) -> VaultKeys | None:
+def _keys(header: Header, first_byte: float) -> VaultKeys | None:
     if sys.platform == "win32":
         return None
     from keyvault.agent import client
 
-    answer = client.request(b"keys", [])
+    answer = client.request(b"keys", [], first_byte)
     if answer is None or answer[0] != client.DONE:
         return None
     from keyvault.agent.warm import PurposeKeys

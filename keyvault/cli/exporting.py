@@ -8,7 +8,7 @@ from keyvault.cli.session import Session
 from keyvault.core import clock, settings
 from keyvault.core.errors import InvalidInput, KeyvaultError, NotFound
 from keyvault.core.text import mask
-from keyvault.environment.resolve import Resolved, resolve, variables_of
+from keyvault.environment.resolve import Resolved, variables_of
 from keyvault.environment.selection import DEFAULT, select
 from keyvault.formats import load
 from keyvault.formats.base import Format, Rendered
@@ -71,7 +71,7 @@ def _run(session: Session, request: Request, form: Format, *, piped: bool) -> in
     if request.unset:
         rendered = form.render_unset(variables_of(vault, selection))
         return _print(rendered, form)
-    resolved = resolve(vault, selection, session.approve)
+    resolved = session.resolve(vault, selection)
     for warning in (*resolved.warnings, *resolved.missing):
         terminal.warn(warning)
     session.remind(vault, resolved.keys)
@@ -81,7 +81,7 @@ def _run(session: Session, request: Request, form: Format, *, piped: bool) -> in
         _write_file(vault, request, form, resolved)
         code = 0
     elif piped or request.reveal:
-        code = _print(form.render(resolved.variables), form, incomplete=bool(resolved.missing))
+        code = _print(session.render(form, resolved), form, incomplete=bool(resolved.missing))
     else:
         _show_masked(resolved, form)
         return 0

@@ -39,6 +39,8 @@ def guarded(action: Callable[[], int], session: Session, *, failure_code: int | 
         return exits.READER_GONE
     except streams.NotServed:
         raise
+    except streams.Answered as exc:
+        return exc.code
     except Exception as exc:  # noqa: BLE001 - the border itself: a traceback could show a value
         streams.only_here()  # the client tries it by itself, and says what is wrong if it still is
         terminal.error(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def run(words: list[str], session: Session | None = None) -> int:
     """Run one command line; the exit code."""
-    session = session or Session()
+    session = session or Session(words)
     if words[:1] == ["env"] and (request := parse_env(words[1:])) is not None:
         return env(*request, session)
     if words[:1] == ["hook"] and (asked := parse_hook(words[1:])) is not None:

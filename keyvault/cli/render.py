@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from keyvault.cli import streams, terminal
@@ -45,6 +45,15 @@ def tell(text: str) -> None:
 def json_out(value: Any) -> None:
     """One JSON document, without characters that act on a terminal."""
     out(json_text(value))
+
+
+def json_list_out(name: str, items: Iterable[Any]) -> None:
+    """A JSON document with nothing but a list, as `json_out` prints it, but never in memory as a whole: it may be long."""
+    before = f'{{\n  "{name}": ['
+    for item in items:
+        out(before + "\n    " + json_text(item)[:-1].replace("\n", "\n    "))
+        before = ","
+    out(before + "]\n}\n" if before != "," else "\n  ]\n}\n")
 
 
 def json_text(value: Any) -> str:

@@ -29,6 +29,9 @@ from keyvault.vault.vault import Vault
 
 if TYPE_CHECKING:
     from keyvault.agent.screen_lock import ScreenLock
+    from keyvault.environment.resolve import Resolved
+    from keyvault.environment.selection import Selection
+    from keyvault.formats.base import Format, Rendered
 
 _OF_ITS_OWN = ("--debug", "--help", "-h")  # they show places in the program, or are as wide as the terminal
 _UTF8 = re.compile(r"(?i)C|POSIX|.*\.utf-?8(@.*)?")
@@ -79,12 +82,17 @@ class Agent:
     def __init__(self, handed: Handed) -> None:
         self.lifetime = Lifetime(handed.limits)
         self._handed = handed
+        self._where = settings.Settings(handed.home, handed.state, False, None, "", None, "", "")
+        path = self._where.vault_path
+        self._files = [path, *files_of(handed.state, handed.keys.vault_id, path)]
         self._ended = ""
         self._served = self._served_before = 0
         self.untold: list[str] = []  # what the vault said once, and no answer that was sent has said yet
         self._open: WarmVault | None = None
         self._looked: Signature = ()
         self._usage: WarmUsage | None = None
+        self._stood_in: tuple[bytes, bytes] | None = None  # folder and environment of the client before: most have its own
+        self._asked: settings.Settings
         self._program = signature([os.path.dirname(os.path.abspath(__file__))])
 
     def vault(self) -> WarmVault:
@@ -100,7 +108,7 @@ class Agent:
         present = self._signature()
         if self._open is None or present != self._looked:
             self._close()
-            store = existing_store(self._where())
+            store = existing_store(self._where)
             try:
                 self._open = WarmVault(store, self._handed.keys, Anchors(self._handed.state))
             except BaseException:
@@ -120,10 +128,7 @@ class Agent:
     def serve(self, call: Call) -> Reply:
         """Answer `call` or `keys`; what cannot be served is left to the client, and leaves nothing behind."""
         try:
-            if not _same_text(call.environment):
-                return Reply(NOT_SERVED)
-            _stand_in(call)
-            if not self._is_for_us():
+            if not self._stand_in(call):
                 return Reply(NOT_SERVED)
             return self._hand_out() if call.verb == "keys" else self._run(call)
         except (KeyvaultError, OSError, streams.NotServed):
@@ -151,7 +156,7 @@ class Agent:
         if self._served == self._served_before and self._open is not None:
             self._open.forget()
         self._served_before = self._served
-        if not os.path.lexists(self._where().vault_path):
+        if not os.path.lexists(self._where.vault_path):
             return "the vault is gone"
         if signature([os.path.dirname(os.path.abspath(__file__))]) != self._program:
             return "keyvault was changed"
@@ -163,7 +168,7 @@ class Agent:
             return Reply(NOT_SERVED)
         caller = streams.Caller(call.terminals, call.columns, call.pid)
         streams.serve(caller)
-        session = WarmSession(self, words)
+        session = WarmSession(self, words, self._asked)
         code = quick.run(words, session)
         if self._handed.keys.refused:  # meanwhile
             return Reply(NOT_SERVED)
@@ -182,17 +187,25 @@ class Agent:
         keys = self._handed.keys
         return protocol.data(f"{keys.vault_id}\0{keys.epoch}\0".encode() + keys.joined())
 
-    def _is_for_us(self) -> bool:
-        asked = settings.load()
-        return (asked.home, asked.state) == (self._handed.home, self._handed.state) and not settings.unlocking_given()
-
-    def _where(self) -> settings.Settings:
-        return settings.Settings(self._handed.home, self._handed.state, False, None, "", None, "", "")
+    def _stand_in(self, call: Call) -> bool:
+        """Be where the client is, with its environment; whether it means this vault. Raises OSError, InvalidInput."""
+        os.chdir(call.folder)
+        if (call.folder, call.environment) == self._stood_in:
+            return True
+        self._stood_in = None
+        environment = protocol.variables(call.environment)
+        if not _same_text(environment):
+            return False
+        settings.take_environment(environment)
+        self._asked = settings.load()
+        ours = (self._asked.home, self._asked.state) == (self._handed.home, self._handed.state)
+        if ours and not settings.unlocking_given():
+            self._stood_in = call.folder, call.environment
+        return self._stood_in is not None
 
     def _signature(self) -> Signature:
-        where = self._where()
-        folders = tuple(info[:4] for info in signature([where.home, where.state]))
-        return folders + signature([where.vault_path, *files_of(where.state, self._handed.keys.vault_id, where.vault_path)])
+        folders = tuple(info[:4] for info in signature([self._where.home, self._where.state]))
+        return folders + signature(self._files)
 
     def hear(self, vault: Vault) -> None:
         """Take what the vault has to say."""
@@ -209,10 +222,11 @@ class Agent:
 class WarmSession(Session):
     """One request: everything that needs the client's own process ends in NotServed."""
 
-    def __init__(self, agent: Agent, words: list[str]) -> None:
-        super().__init__()
+    def __init__(self, agent: Agent, words: list[str], asked: settings.Settings) -> None:
+        super().__init__(words)
+        self._settings = asked
         self._agent = agent
-        self._words = words
+        self._chosen: tuple[WarmVault, Selection]
         self.program: bytes | None = None  # what the client is to become
         self.told = False  # all that there was
 
@@ -237,6 +251,21 @@ class WarmSession(Session):
     def close(self, vault: Vault) -> None:
         """It stays open."""
 
+    def resolve(self, vault: Vault, selection: Selection) -> Resolved:
+        """As it was found before in this state: nobody was asked then, for here nobody can be."""
+        assert isinstance(vault, WarmVault)
+        self._chosen = vault, selection
+        find = super().resolve
+        return vault.remember(selection, lambda found: len(found.keys), lambda: find(vault, selection))
+
+    def render(self, form: Format, resolved: Resolved) -> Rendered:
+        """As it was written before. What is for shells hangs on nothing but the variables."""
+        write = super().render
+        if not form.is_shell:
+            return write(form, resolved)
+        vault, selection = self._chosen
+        return vault.remember((form.name, selection), lambda _: len(resolved.keys), lambda: write(form, resolved))
+
     def usage(self, vault: Vault) -> Usage:
         """When keys were used on this machine."""
         return self._agent.usage(vault)
@@ -246,8 +275,8 @@ class WarmSession(Session):
         from shutil import which
 
         program = which(words[0], path=environment.get("PATH", os.defpath))
-        index = len(self._words) - len(words)
-        if masked or program is None or self._words[index:] != words or not _is_program(program):
+        index = len(self.words) - len(words)
+        if masked or program is None or self.words[index:] != words or not _is_program(program):
             streams.not_served()
         block = "\0".join(f"{name}={value}" for name, value in environment.items())
         self.program = f"{index}\0{block}".encode("utf-8", "surrogateescape")
@@ -262,12 +291,6 @@ def _is_program(path: str) -> bool:
     finally:
         os.close(file)
     return start[:2] == b"#!" or start in (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
-
-
-def _stand_in(call: Call) -> None:
-    """Be where the client is, with its environment. Raises OSError, InvalidInput."""
-    os.chdir(call.folder)
-    settings.take_environment(call.environment)
 
 
 def _same_text(environment: dict[str, str]) -> bool:

@@ -17,13 +17,17 @@ from keyvault.vault.vault import Vault
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from keyvault.environment.resolve import Resolved
+    from keyvault.environment.selection import Selection
+    from keyvault.formats.base import Format, Rendered
     from keyvault.vault.keys import ApiKey
 
 
 class Session:
     """One run of the program."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: Sequence[str] = ()) -> None:
+        self.words = list(words)  # the command line
         self.no_input = False
         self.debug = False
         self.on_failure: Callable[[int], None] | None = None  # hears the exit code of an error
@@ -68,7 +72,7 @@ class Session:
             return open_vault(self.settings, unlocker)
         from keyvault.cli import agents
 
-        vault = open_vault(self.settings, agents.keys_first(self.settings, unlocker))
+        vault = open_vault(self.settings, agents.keys_first(self.words, unlocker))
         if unlocker.by_person:
             agents.start_after(self.settings, vault)
         return vault
@@ -89,6 +93,16 @@ class Session:
         for notice in vault.notices:
             terminal.warn(notice)
         vault.notices.clear()
+
+    def resolve(self, vault: Vault, selection: Selection) -> Resolved:
+        """The variables that were meant, with their values; a person is asked where a key wants that. Raises as `resolve`."""
+        from keyvault.environment.resolve import resolve
+
+        return resolve(vault, selection, self.approve)
+
+    def render(self, form: Format, resolved: Resolved) -> Rendered:
+        """The variables as text."""
+        return form.render(resolved.variables)
 
     def usage(self, vault: Vault) -> Usage:
         """When keys were used on this machine."""

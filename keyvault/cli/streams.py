@@ -13,6 +13,14 @@ class NotServed(Exception):
     """Only the client's own process can do this: nothing was done yet, and what was said is thrown away."""
 
 
+class Answered(Exception):
+    """The agent did it all meanwhile; `code` is the exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__()
+        self.code = code
+
+
 class Caller:
     """A client of the agent: which of its streams are terminals, the columns of stdout's (or 0), its process, and what is to
     be written there, in order."""

@@ -102,18 +102,11 @@ def environment_bytes() -> dict[bytes, bytes]:
 
 def take_environment(environment: dict[str, str]) -> None:
     """Make this the environment of this process, for the agent, which stands in for its clients. Raises InvalidInput."""
-    if _taken == environment:
-        return
-    _taken.clear()
     try:
         os.environ.clear()
         os.environ.update(environment)
     except (OSError, ValueError) as exc:
         raise InvalidInput("this environment cannot be taken over") from exc
-    _taken.update(environment)
-
-
-_taken: dict[str, str] = {}  # what `take_environment` put there last: most clients have the one of the last
 
 
 def child_environment(added: dict[str, str]) -> dict[str, str]:

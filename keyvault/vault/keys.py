@@ -1,6 +1,7 @@
 """API keys as the vault keeps them: the record, its versions, their limits, and the record's one spelling."""
 
 from collections.abc import Mapping
+from sys import intern
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from keyvault.core.clock import DAY, LATEST
@@ -183,6 +184,7 @@ _OPTIONAL: dict[str, tuple[type, Any]] = {
     "manager": (str, ""),
     "deleted": (int, None),
 }
+_NOTHING: Mapping[str, Any] = {}
 _IS_ID, _IS_BLOB, _IS_FINGERPRINT = is_hex(16), is_hex(32), is_hex(8)
 
 
@@ -224,6 +226,8 @@ def decode_record(data: bytes) -> ApiKey:
             return ApiKey(key_id, "", {}, (), "", 0, 0, (0, ""), purged=take(record, "purged", int, _is_time))
         versions = tuple(_version(parts) for parts in take(record, "versions", list))
         current = take(record, "current", str)
+        if versions and versions[-1].id == current:
+            current = versions[-1].id  # the agent keeps thousands of records, with this text once
         key = ApiKey(
             key_id,
             take(record, "ref", str),
@@ -234,7 +238,7 @@ def decode_record(data: bytes) -> ApiKey:
             take(record, "changed", int),
             _revision(*take(record, "revision", list)),
             **{name: take(record, name, _OPTIONAL[name][0]) for name in _OPTIONAL.keys() & record.keys()},
-            extra=record,
+            extra=record or _NOTHING,
         )
         key = key._replace(checked=_checked(key.checked), balance=_balance(key.balance))
         if key.rotation is not None or type(key.rotations) is not tuple or type(key.places) is not tuple:
@@ -294,7 +298,7 @@ def _with_rotation(key: ApiKey) -> ApiKey:
 def _revision(counter: int, author: str) -> tuple[int, str]:
     if type(counter) is not int or type(author) is not str:
         raise altered("a record")
-    return counter, author
+    return counter, intern(author)
 
 
 def _is_time(at: int) -> bool:

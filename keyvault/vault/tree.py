@@ -15,6 +15,7 @@ TAG_SIZE = 32
 _FRAME = TAG_SIZE + 2
 _CHILD = struct.Struct(">32sII")  # a Node in a branch page
 _DEEPEST = 2 * TAG_SIZE
+_AT_ONCE = 32  # pages: 1 MiB
 
 Fetch = Callable[[list[tuple[bytes, bytes]]], list[bytes]]  # (id, path) pairs -> opened pages, in order
 Seal = Callable[[bytes, bytes], tuple[bytes, bytes]]  # (path, page) -> (id, sealed bytes)
@@ -58,7 +59,7 @@ def lookup(fetch: Fetch, top: Node, tag: bytes) -> bytes | None:
 
 
 def walk(fetch: Fetch, top: Node) -> Iterator[tuple[bytes, bytes]]:
-    """All (tag, record) pairs, level by level. The pages of a level are fetched together."""
+    """All (tag, record) pairs, level by level. Many pages are fetched together."""
     for node, path, page in pages(fetch, top):
         yield from records_of(page, node, path)
 
@@ -67,9 +68,8 @@ def pages(fetch: Fetch, top: Node, path: bytes = b"") -> Iterator[tuple[Node, by
     """All (node, path, opened page) at and below `top`, which lies at `path`; parents first."""
     level = [(top, path)]
     while level:
-        opened = fetch([(node.id, where) for node, where in level])
         below: list[tuple[Node, bytes]] = []
-        for (node, where), page in zip(level, opened, strict=True):
+        for (node, where), page in _opened(fetch, level):
             yield node, where, page
             if page[:1] == b"B":
                 children = enumerate(_children(page, node, where))
@@ -77,6 +77,12 @@ def pages(fetch: Fetch, top: Node, path: bytes = b"") -> Iterator[tuple[Node, by
             elif page[:1] != b"L":
                 raise altered("a page")
         level = below
+
+
+def _opened(fetch: Fetch, wanted: list[tuple[Node, bytes]]) -> Iterator[tuple[tuple[Node, bytes], bytes]]:
+    for start in range(0, len(wanted), _AT_ONCE):
+        part = wanted[start : start + _AT_ONCE]
+        yield from zip(part, fetch([(node.id, where) for node, where in part]), strict=True)
 
 
 class Update(NamedTuple):

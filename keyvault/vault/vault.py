@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from keyvault.store.base import Store
 
 T = TypeVar("T")
+_AT_ONCE = 500  # values: sealed, a few hundred bytes each as a rule
 # Finds the vault key of a header, or its purpose keys without the vault key; or raises Locked or WrongSecret.
 Unlock = Callable[[Header], bytes | VaultKeys]
 
@@ -189,11 +190,14 @@ class Vault:
 
     def values_in(self, state: State, pairs: list[tuple[ApiKey, Version]]) -> list[dict[str, str]]:
         """The values of versions in one state. Raises VaultCorrupt."""
-        blobs = self.blobs([bytes.fromhex(version.blob) for _, version in pairs])
-        return [
-            decode_values(codec.unseal(codec.VALUE, self._keys.value, state.header, value_place(key.id, version.id), blob))
-            for (key, version), blob in zip(pairs, blobs, strict=True)
-        ]
+        values = []
+        for start in range(0, len(pairs), _AT_ONCE):
+            part = pairs[start : start + _AT_ONCE]
+            blobs = self.blobs([bytes.fromhex(version.blob) for _, version in part])
+            for (key, version), blob in zip(part, blobs, strict=True):
+                place = value_place(key.id, version.id)
+                values.append(decode_values(codec.unseal(codec.VALUE, self._keys.value, state.header, place, blob)))
+        return values
 
     def find_in(self, state: State, ref: str, fetch: tree.Fetch | None = None) -> ApiKey | None:
         """The key of that name in one state, removed ones too. Raises VaultCorrupt."""

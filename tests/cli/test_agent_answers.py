@@ -215,8 +215,9 @@ def test_a_write_of_another_process_is_seen_at_once(home: AgentHome) -> None:
         add_key(vault, f"fresh/k{number}", f"new{number}", f"FRESH_{number}")
         vault.store.close()
         before = home.served
-        assert f"new{number}".encode() in home.run("env", "--format", "json").stdout
-        assert home.served == before + 1
+        for form in ("json", "bash"):
+            assert f"new{number}".encode() in home.run("env", "--format", form).stdout
+        assert home.served == before + 2
     same(home, "list", "--json")
 
 

@@ -58,3 +58,19 @@ def test_with_no_input_it_is_refused_as_ever(home: AgentHome) -> None:
 def test_the_keys_of_such_a_vault_are_handed_to_nobody(home: AgentHome) -> None:
     assert raw(home.socket, framed(body(home, verb=b"keys")))[5] == client.NOT_SERVED
     assert b"no terminal to ask on" in home.run("show", "groq", code=4).stderr
+
+
+def test_an_answer_that_was_given_before_is_given_no_more_once_a_key_asks() -> None:
+    words = ("env", "--format", "bash", "groq")
+    with agent_home() as home:
+        home.start_agent()
+        assert b"GROQ_API_KEY" in home.run(*words).stdout
+        home.cold("edit", "groq", "--confirm")
+        assert raw(home.socket, framed(body(home, *words)))[5:] == bytes([client.NOT_SERVED, 0])
+
+
+def test_a_busy_agent_of_such_a_vault_serves_what_gives_it_to_nobody(home: AgentHome) -> None:
+    cold = home.cold("env", "--format", "bash")
+    with home.busy(0.8):
+        warm = home.run("env", "--format", "bash")
+    assert (warm.stdout, warm.stderr) == (cold.stdout, cold.stderr)

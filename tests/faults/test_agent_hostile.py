@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from agents import AgentHome, agent_home, body, framed, is_alive, raw
+from agents import PATIENCE, AgentHome, agent_home, body, framed, is_alive, raw
 from people import bytes_of, text_of, write
 
 from keyvault.agent import client
@@ -402,7 +402,39 @@ def test_silence_is_waited_for_fifty_milliseconds_once(home: AgentHome) -> None:
             took.append(time.monotonic() - begin)
             assert client.exchange(os.fsencode(home.socket), b"keys", [], 2) is None
         assert 0.045 < min(took) < 0.09
+        assert client.exchange(os.fsencode(home.socket), b"call", [b"env"], 2, 0.3) is None
+        begin = time.monotonic()
+        assert client.exchange(os.fsencode(home.socket), b"keys", [], 2, 0.3) is None
+        assert time.monotonic() - begin < 0.25
     client.unanswered.clear()
+
+
+@pytest.mark.parametrize("words", [GOOD, ("list",), ("show", "groq"), ("run", "--", "printenv", "GROQ_API_KEY")], ids=" ".join)
+def test_who_can_ask_nobody_else_waits_for_a_busy_agent(home: AgentHome, words: tuple[str, ...]) -> None:
+    home.start_agent()
+    cold = home.cold(*words)
+    with home.busy(0.8):
+        warm = home.run(*words)
+    assert (warm.stdout, warm.stderr) == (cold.stdout, cold.stderr)
+
+
+def test_where_a_line_is_full_the_patient_try_again(home: AgentHome) -> None:
+    os.mkdir(os.path.dirname(home.socket), 0o700)
+    with contextlib.ExitStack() as open_ones:
+        listener = open_ones.enter_context(socket.socket(socket.AF_UNIX))
+        listener.bind(home.socket)
+        listener.listen(0)
+        with pytest.raises(BlockingIOError):
+            while True:
+                waiting = open_ones.enter_context(socket.socket(socket.AF_UNIX))
+                waiting.setblocking(False)
+                waiting.connect(home.socket)
+        with pytest.raises(TimeoutError):
+            client.connect(os.fsencode(home.socket), time.monotonic() + 0.05)
+        taking = threading.Timer(0.1, lambda: listener.accept()[0].close())
+        taking.start()
+        client.connect(os.fsencode(home.socket), time.monotonic() + PATIENCE).close()
+        taking.join()
 
 
 def test_a_stopped_agent_is_passed_by_and_killed_by_lock(home: AgentHome) -> None:

@@ -30,7 +30,7 @@ def command(session: Session, pattern: str | None, removed: bool, as_json: bool)
     keys = [key for key in vault.all_keys(removed=removed) if pattern is None or matches(key, pattern)]
     used = session.usage(vault).read()
     if as_json:
-        render.json_out({"keys": [as_dict(key, used.get(key.id, _NEVER)) for key in keys]})
+        render.json_list_out("keys", (as_dict(key, used.get(key.id, _NEVER)) for key in keys))
     elif keys:
         now = clock.now()
         columns = ["KEY", "AGE", "LAST USED", "EXPIRES", "VERDICT", "BALANCE", "ROTATION", "VARIABLES"]

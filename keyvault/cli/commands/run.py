@@ -11,7 +11,6 @@ from keyvault.core import clock
 from keyvault.core.errors import InvalidInput, NotFound
 from keyvault.core.settings import child_environment
 from keyvault.environment.redact import SHORTEST
-from keyvault.environment.resolve import resolve
 from keyvault.environment.selection import select
 from keyvault.vault.usage import USED
 
@@ -33,7 +32,7 @@ def command(session: Session, only: tuple[str, ...], profile: str | None, redact
     if redact:
         streams.only_here()
     vault = session.open()
-    resolved = resolve(vault, select(session.settings, only, profile), session.approve)
+    resolved = session.resolve(vault, select(session.settings, only, profile))
     for warning in resolved.warnings:
         terminal.warn(warning)
     if resolved.missing:
