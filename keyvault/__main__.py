@@ -12,7 +12,7 @@ def main(*, asked: bool = False) -> None:
     """Run the command line and exit. `asked`: the agent was asked already."""
     # Start-up makes thousands of objects that stay: looking through them for garbage, now and at exit, costs a tenth of `env`.
     gc.set_threshold(100_000)
-    if sys.argv[1:2] == ["--asked"]:  # by the native client
+    while sys.argv[1:2] == ["--asked"]:  # or not to be asked, as the native client found
         asked = True
         del sys.argv[1]
     try:

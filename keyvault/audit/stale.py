@@ -14,7 +14,8 @@ from keyvault.core.text import escape
 from keyvault.liveness import verdict
 from keyvault.providers import catalogue
 from keyvault.providers.schema import Provider
-from keyvault.vault.keys import ApiKey, Balance
+from keyvault.vault.answers import Balance
+from keyvault.vault.keys import ApiKey
 from keyvault.vault.usage import Used
 
 LEAKED, EXPIRED, INVALID, OVERDUE = "leaked", "expired", "invalid", "overdue"

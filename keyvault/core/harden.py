@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 _PR_SET_DUMPABLE = 4  # linux/prctl.h
+# As cffi's emit_python_code() writes `int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long);`
+PRCTL: dict[str, Any] = {
+    "_version": 0x2601,
+    "_types": b"\0\0\1\r\0\0\7\1\0\0\n\1\0\0\n\1\0\0\n\1\0\0\n\1\0\0\0\x0f",
+    "_globals": (b"\0\0\0#prctl", 0),
+}
 _limit_before: list[int] = []  # the soft limit on core files, while ours is in force
 
 
@@ -29,11 +36,21 @@ def harden_process() -> None:
 
 def _not_dumpable() -> None:
     try:
-        import ctypes  # 2 ms; nothing else in the standard library reaches prctl(2)
-
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        _libc().prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     except (ImportError, OSError, AttributeError):
         return  # a Python without ctypes, or a libc without prctl: the limit stays
+
+
+def _libc() -> Any:
+    """What reaches prctl(2). Nothing in the standard library does but ctypes, which costs 2 ms; cryptography loads cffi."""
+    try:
+        from _cffi_backend import FFI  # type: ignore[import-untyped]  # what modules that cffi writes import
+
+        return FFI("keyvault.core.harden", **PRCTL).dlopen(None)
+    except ImportError:
+        import ctypes
+
+        return ctypes.CDLL(None)
 
 
 def restore_limits() -> None:

@@ -17,7 +17,6 @@ from keyvault.crypto.primitives import sha256
 from keyvault.environment import project
 from keyvault.environment.project import Entry, Project
 from keyvault.store import files
-from keyvault.store.queue import WritersQueue
 
 _FILE = "projects.json"
 _LARGEST = 16 * 1024 * 1024
@@ -76,6 +75,8 @@ class Trust:
         return {path: record for path, record in loaded.items() if isinstance(record, dict)}
 
     def _remember(self, path: str, record: dict[str, Any]) -> None:
+        from keyvault.store.queue import WritersQueue  # each prompt in a project reads, few write
+
         files.make_private_folder(os.path.dirname(self._path))
         with WritersQueue(self._path + ".lock").turn():  # else one of two at once would be forgotten
             records = {**self._load(), path: record}

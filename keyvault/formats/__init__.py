@@ -40,8 +40,6 @@ def load(name: str, dialect: str = "portable") -> Format:
     wanted = name.lower()
     for known, (module, others) in _MODULES.items():
         if wanted == known or wanted in others:
-            from importlib import import_module
-
-            made: Format = import_module("keyvault.formats." + module).load(known, dialect)
+            made: Format = __import__("keyvault.formats." + module, fromlist=["load"]).load(known, dialect)
             return made
     raise InvalidInput("no such format", "known: " + ", ".join(FORMATS))

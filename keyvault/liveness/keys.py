@@ -11,7 +11,8 @@ from keyvault.liveness.check import Result
 from keyvault.liveness.requests import Subject
 from keyvault.providers import catalogue
 from keyvault.vault import changes
-from keyvault.vault.keys import VALUE_FIELD, Amount, ApiKey, Balance, Checked
+from keyvault.vault.answers import Amount, Balance, Checked
+from keyvault.vault.keys import VALUE_FIELD, ApiKey
 from keyvault.vault.state import State
 from keyvault.vault.vault import Vault
 

@@ -9,8 +9,9 @@ from keyvault.core.errors import AlreadyExists, KeyvaultError
 from keyvault.core.refs import parse_ref
 from keyvault.crypto.primitives import random_bytes
 from keyvault.vault import rotating
+from keyvault.vault.answers import Checked
 from keyvault.vault.changes import not_rotating
-from keyvault.vault.keys import ApiKey, Checked
+from keyvault.vault.keys import ApiKey
 from keyvault.vault.rotating import MOST_ENDED, Ended, Rotation
 from keyvault.vault.vault import Transaction, Vault
 

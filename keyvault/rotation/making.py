@@ -10,7 +10,8 @@ from keyvault.rotation import journal
 from keyvault.rotation.context import DEAD, Context, Outcome, works
 from keyvault.rotation.schemes.base import API, MANUAL, ROLL, Job, Refused, Scheme, Unclear
 from keyvault.vault import rotating
-from keyvault.vault.keys import VALUE_FIELD, ApiKey, Checked
+from keyvault.vault.answers import Checked
+from keyvault.vault.keys import VALUE_FIELD, ApiKey
 from keyvault.vault.rotating import Rotation
 
 

@@ -13,9 +13,8 @@ from contextlib import contextmanager
 
 from keyvault.core.errors import StoreBusy
 from keyvault.core.text import escape
+from keyvault.store import DEADLINE
 from keyvault.store.files import check_private, failure
-
-DEADLINE = 60.0
 
 
 class WritersQueue:

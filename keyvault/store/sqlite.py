@@ -11,12 +11,16 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
 from keyvault.core.errors import AlreadyExists, KeyvaultError, StoreBusy, StoreFailed, UnsupportedFormat, VaultCorrupt
 from keyvault.core.text import escape
+from keyvault.store import DEADLINE
 from keyvault.store.files import check_private, failure, make_private_folder, sync_folder
-from keyvault.store.queue import DEADLINE, WritersQueue
+
+if TYPE_CHECKING:
+    from keyvault.store.queue import WritersQueue
 
 T = TypeVar("T")
 
@@ -46,7 +50,6 @@ class SqliteStore:
     def __init__(self, path: str, deadline: float = DEADLINE, *, private: bool = True) -> None:
         self.name = path
         self._deadline = deadline
-        self._queue = WritersQueue(path + ".lock", deadline)
         before = check_private(path, open_to_others=not private)
         with self._translated("open"):
             self._db = sqlite3.connect(path, timeout=_IMPATIENT / 1000, isolation_level=None, check_same_thread=False)
@@ -119,6 +122,10 @@ class SqliteStore:
         """Wait for a turn as the only writer."""
         return self._queue.turn()
 
+    @cached_property
+    def _queue(self) -> WritersQueue:
+        return _queue(self.name, self._deadline)
+
     def check_integrity(self) -> None:
         """The engine's own full check of the file. Raises VaultCorrupt."""
         rows = self._read(lambda: self._db.execute("PRAGMA integrity_check(1)").fetchall())
@@ -165,6 +172,12 @@ class SqliteStore:
 
     def _translated(self, what: str) -> AbstractContextManager[None]:
         return _translated(what, self.name)
+
+
+def _queue(path: str, deadline: float) -> WritersQueue:
+    from keyvault.store.queue import WritersQueue  # readers rarely wait
+
+    return WritersQueue(path + ".lock", deadline)
 
 
 def open_store(path: str) -> SqliteStore:
@@ -224,7 +237,7 @@ def replace_store(path: str, content: Callable[[], tuple[Mapping[bytes, bytes], 
 
 def put_aside(path: str) -> str:
     """Give a store that must not be written into another name, and return that. Raises StoreFailed."""
-    with WritersQueue(path + ".lock").turn():
+    with _queue(path, DEADLINE).turn():
         for number in range(1, 1000):
             aside = f"{path}.aside-{number}"
             if not os.path.lexists(aside):

@@ -1,7 +1,9 @@
 """Which way to unlock is tried, in which order, and why one did not work."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from keyvault.core.errors import InvalidInput, Locked, NotFound, Unreachable, WrongSecret
 from keyvault.core.settings import Settings
@@ -17,11 +19,12 @@ TRIES = 3
 KEYRING_SERVICE = "keyvault"
 
 
-class People(NamedTuple):
+class People:
     """How to reach a person. `ask` prompts for hidden text (None: nobody is there); `tell` says one line."""
 
-    ask: Callable[[str], str] | None
-    tell: Callable[[str], None]
+    def __init__(self, ask: Callable[[str], str] | None, tell: Callable[[str], None]) -> None:
+        self.ask = ask
+        self.tell = tell
 
 
 class Unlocker:
@@ -118,7 +121,7 @@ class Unlocker:
         raise AssertionError
 
 
-def keyring_item(vault_id: str, slot_id: str) -> "Item":
+def keyring_item(vault_id: str, slot_id: str) -> Item:
     """Where a slot's secret lies in the OS keyring."""
     from keyvault.store.os_keyring import Item
 

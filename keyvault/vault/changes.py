@@ -9,7 +9,8 @@ from keyvault.core.clock import LATEST
 from keyvault.core.errors import AlreadyExists, InvalidInput, NotFound
 from keyvault.core.refs import check_variable, parse_ref
 from keyvault.crypto.primitives import random_bytes
-from keyvault.vault.keys import MOST_FIELDS, VALUE_FIELD, ApiKey, Balance, Checked, Version, check_text
+from keyvault.vault.answers import Balance, Checked
+from keyvault.vault.keys import MOST_FIELDS, VALUE_FIELD, ApiKey, Version, check_text
 from keyvault.vault.vault import Transaction
 
 # Ids kept of a live key's purged versions: a merge need not know older ones, and the record must not fill up.

@@ -157,11 +157,12 @@ def doubled(size: int) -> int:
     return max(256, 1 << (size - 1).bit_length())
 
 
-class Kind(NamedTuple):
+class Kind:
     """A kind of sealed message: its name, and the padded size for a size."""
 
-    name: bytes
-    padded: Callable[[int], int]
+    def __init__(self, name: bytes, padded: Callable[[int], int]) -> None:
+        self.name = name
+        self.padded = padded
 
 
 ROOT = Kind(b"root", stepped(ROOT_STEP))

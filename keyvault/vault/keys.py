@@ -10,9 +10,10 @@ from keyvault.core.refs import DEFAULT_LABEL, KeyRef
 from keyvault.vault.codec import altered, dump_json, is_hex, load_json, take
 
 if TYPE_CHECKING:
+    from keyvault.vault.answers import Balance, Checked
     from keyvault.vault.rotating import Ended, Place, Rotation
 else:  # names in quotes would be compiled when the class is made, and the first compilation costs `env` 1 ms
-    Ended = Place = Rotation = object
+    Balance = Checked = Ended = Place = Rotation = object
 
 LARGEST_RECORD = 16 * 1024
 LARGEST_VALUE = 64 * 1024
@@ -30,33 +31,6 @@ class Version(NamedTuple):
     at: int
     blob: str
     fingerprint: str
-
-
-class Checked(NamedTuple):
-    """What its vendor last said about one version. `status` is the HTTP status, 0 where no answer came."""
-
-    version: str
-    at: int
-    verdict: str
-    status: int
-    reason: str
-
-
-class Amount(NamedTuple):
-    """What is "left", "spent" or "used" in one account; `amount` is a decimal as text, empty where the vendor sets no limit."""
-
-    scope: str
-    means: str
-    amount: str
-    unit: str
-
-
-class Balance(NamedTuple):
-    """What its vendor last said is left on one version."""
-
-    version: str
-    at: int
-    amounts: tuple[Amount, ...]
 
 
 class ApiKey(NamedTuple):
@@ -223,7 +197,7 @@ def decode_record(data: bytes) -> ApiKey:
     try:
         key_id = take(record, "id", str, _IS_ID)
         if "purged" in record:
-            return ApiKey(key_id, "", {}, (), "", 0, 0, (0, ""), purged=take(record, "purged", int, _is_time))
+            return ApiKey(key_id, "", {}, (), "", 0, 0, (0, ""), purged=take(record, "purged", int, is_time))
         versions = tuple(_version(parts) for parts in take(record, "versions", list))
         current = take(record, "current", str)
         if versions and versions[-1].id == current:
@@ -240,14 +214,15 @@ def decode_record(data: bytes) -> ApiKey:
             **{name: take(record, name, _OPTIONAL[name][0]) for name in _OPTIONAL.keys() & record.keys()},
             extra=record or _NOTHING,
         )
-        key = key._replace(checked=_checked(key.checked), balance=_balance(key.balance))
+        if key.checked is not None or key.balance is not None:
+            key = _with_answers(key)
         if key.rotation is not None or type(key.rotations) is not tuple or type(key.places) is not tuple:
             key = _with_rotation(key)
         names = (key.ref, *key.variables, *key.variables.values(), *key.fields, *key.tags, *key.tags.values())
         times = (key.added, key.changed, key.created or 0, key.expires or 0, key.deleted or 0, key.leaked or 0)
         if not (key.ref and key.ref.isascii()) or set(map(type, names)) != {str} or current not in [v.id for v in versions]:
             raise altered("a record")
-        fair = all(map(_is_time, times)) and (key.rotate_after or 0) >= 0
+        fair = all(map(is_time, times)) and (key.rotate_after or 0) >= 0
         if not fair or {bool, *map(type, key.fields.values())} != {bool}:
             raise altered("a record")
     except (TypeError, ValueError) as exc:
@@ -259,29 +234,15 @@ def _version(parts: list[Any]) -> Version:
     if type(parts) is list and [type(part) for part in parts] == [str, int, str, str]:
         version = Version(*parts)
         has_value = _IS_BLOB(version.blob) and _IS_FINGERPRINT(version.fingerprint)
-        if _IS_ID(version.id) and _is_time(version.at) and (has_value or version[2:] == ("", "")):
+        if _IS_ID(version.id) and is_time(version.at) and (has_value or version[2:] == ("", "")):
             return version
     raise altered("a record")
 
 
-def _checked(parts: Any) -> Checked | None:
-    if parts is None:
-        return None
-    checked = Checked(*parts)
-    if [*map(type, checked)] == [str, int, str, int, str] and _is_time(checked.at):
-        return checked
-    raise altered("a record")
+def _with_answers(key: ApiKey) -> ApiKey:
+    from keyvault.vault.answers import read_balance, read_checked
 
-
-def _balance(parts: Any) -> Balance | None:
-    if parts is None:
-        return None
-    version, at, amounts = parts
-    balance = Balance(version, at, tuple(Amount(*amount) for amount in amounts))
-    texts = {type(text) for amount in balance.amounts for text in amount}
-    if type(version) is str and type(at) is int and _is_time(at) and texts <= {str}:
-        return balance
-    raise altered("a record")
+    return key._replace(checked=read_checked(key.checked), balance=read_balance(key.balance))
 
 
 def _with_rotation(key: ApiKey) -> ApiKey:
@@ -301,7 +262,8 @@ def _revision(counter: int, author: str) -> tuple[int, str]:
     return counter, intern(author)
 
 
-def _is_time(at: int) -> bool:
+def is_time(at: int) -> bool:
+    """Whether a number can be a time."""
     return 0 <= at <= LATEST
 
 

@@ -1,8 +1,10 @@
 """Is this vault the one this machine knows, and not older? The anchor says, the journal proves."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from keyvault.core import clock
 from keyvault.core.errors import Forked, KeyvaultError, Replaced, RolledBack
@@ -17,16 +19,8 @@ T = TypeVar("T")
 _ACCEPT = "keyvault doctor explains; if this is the vault you want, keyvault restore accepts it as it is"
 
 
-class Known(NamedTuple):
-    """The anchor to hold a vault against, whether its path is pinned to it, and what to tell people."""
-
-    anchor: Anchor | None
-    pinned: bool
-    notices: list[str]
-
-
-def known(anchors: Anchors, path: str, vault_id: str) -> Known:
-    """What this machine knows of the vault at `path`. Raises Replaced."""
+def known(anchors: Anchors, path: str, vault_id: str) -> tuple[Anchor | None, bool, list[str]]:
+    """The anchor to hold the vault at `path` against, whether the path is pinned to it, and what to tell. Raises Replaced."""
     lost: list[str] = []
     pinned = unless_lost(lambda: anchors.vault_at(path), lost)
     if pinned and pinned != vault_id:
@@ -34,7 +28,7 @@ def known(anchors: Anchors, path: str, vault_id: str) -> Known:
     anchor = unless_lost(lambda: anchors.read(vault_id), lost)
     if anchor is None and not lost:
         lost = ["first use of this vault on this machine: its present state is taken as the newest"]
-    return Known(anchor, pinned is not None, lost[:1])
+    return anchor, pinned is not None, lost[:1]
 
 
 def unless_lost(read: Callable[[], T], lost: list[str] | None = None) -> T | None:
@@ -79,7 +73,7 @@ def check(anchor: Anchor | None, seq: int, chain: bytes, rows: Iterator[tuple[by
     raise Forked(f"the vault does not descend from change {anchor.seq}, which this machine has seen", _ACCEPT)
 
 
-def advance(anchors: Anchors, path: str, vault_id: str, seq: int, chain: bytes, queue: "Store | None" = None) -> list[str]:
+def advance(anchors: Anchors, path: str, vault_id: str, seq: int, chain: bytes, queue: Store | None = None) -> list[str]:
     """Remember a state that is durable. Without it the anchor lags, which is allowed; so a failure is only told.
 
     `queue` is given by readers, who do not hold the writers' queue yet.

@@ -4,16 +4,15 @@ A node is a leaf exactly when its records take at most LEAF_LIMIT bytes, so one 
 its child by hash, size and count; the head names the top; so a page that is believed was written by the owner, for this place.
 """
 
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from keyvault.vault.codec import NO_ID, altered
+from keyvault.vault.codec import ID_SIZE, NO_ID, altered
 
 LEAF_LIMIT = 32 * 1024
 TAG_SIZE = 32
 _FRAME = TAG_SIZE + 2
-_CHILD = struct.Struct(">32sII")  # a Node in a branch page
+_CHILD = ID_SIZE + 8  # a Node in a branch page: id, size, records
 _DEEPEST = 2 * TAG_SIZE
 _AT_ONCE = 32  # pages: 1 MiB
 
@@ -109,7 +108,7 @@ def update(fetch: Fetch, seal: Seal, top: Node | None, changes: Mapping[bytes, b
             page, size, count = b"L" + len(item).to_bytes(4, "big") + framed, len(framed), len(item)
         else:
             children = [write(child, path + bytes([n])) for n, child in enumerate(item)]
-            page = b"B" + b"".join(_CHILD.pack(*child) for child in children)
+            page = b"B" + b"".join(c.id + c.size.to_bytes(4, "big") + c.records.to_bytes(4, "big") for c in children)
             size, count = sum(c.size for c in children), sum(c.records for c in children)
         name, sealed = seal(path, page)
         add[name] = sealed
@@ -204,14 +203,19 @@ def _page(fetch: Fetch, node: Node, path: bytes) -> bytes:
 
 
 def _children(page: bytes, node: Node, path: bytes) -> list[Node]:
-    if len(page) != 1 + 16 * _CHILD.size or len(path) >= _DEEPEST:
+    if len(page) != 1 + 16 * _CHILD or len(path) >= _DEEPEST:
         raise altered("a branch page")
-    children = [Node(*child) for child in _CHILD.iter_unpack(page[1:])]
+    children = [_child(page[at : at + _CHILD]) for at in range(1, len(page), _CHILD)]
     size, count = sum(child.size for child in children), sum(child.records for child in children)
     empty = any(not child.records and child != NOTHING for child in children)
     if (size, count) != (node.size, node.records) or size <= LEAF_LIMIT or empty:
         raise altered("a branch page")
     return children
+
+
+def _child(packed: bytes) -> Node:
+    size, records = packed[ID_SIZE : ID_SIZE + 4], packed[ID_SIZE + 4 :]
+    return Node(packed[:ID_SIZE], int.from_bytes(size, "big"), int.from_bytes(records, "big"))
 
 
 def records_of(page: bytes, node: Node, path: bytes) -> list[tuple[bytes, bytes]]:

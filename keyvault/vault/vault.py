@@ -272,8 +272,8 @@ class Vault:
         # a commit between the two would make it lead, and it may only lag.
         header = codec.decode_header(codec.split_head(head or self.store.head())[0])
         if not self._believe_store:
-            known = line.known(self.anchors, self.store.name, header.vault_id)
-            self.notices += known.notices
+            anchor, pinned, notices = line.known(self.anchors, self.store.name, header.vault_id)
+            self.notices += notices
         head = head or self.store.head()
         header_bytes, sealed = codec.split_head(head)
         header = codec.decode_header(header_bytes)
@@ -284,7 +284,7 @@ class Vault:
         root = open_root(header, header_bytes, self._keys, sealed)
         if not self._believe_store:
             rows = journal.back(self.row_opener(header), root.journal, root.seq)
-            if line.check(known.anchor, root.seq, root.chain, rows) or not known.pinned:
+            if line.check(anchor, root.seq, root.chain, rows) or not pinned:
                 self.notices += line.advance(self.anchors, self.store.name, header.vault_id, root.seq, root.chain, self.store)
         return State(head, header, root)
 

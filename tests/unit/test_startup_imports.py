@@ -30,7 +30,7 @@ _ENV = (_VERSION - {"keyvault.cli.version", "keyvault.core.version"}) | {
     *("keyvault.crypto", "keyvault.crypto.aead", "keyvault.crypto.primitives"),
     *("keyvault.environment", "keyvault.environment.resolve", "keyvault.environment.selection"),
     *("keyvault.formats", "keyvault.formats.base", "keyvault.formats.posix"),
-    *("keyvault.store", "keyvault.store.files", "keyvault.store.queue", "keyvault.store.sqlite"),
+    *("keyvault.store", "keyvault.store.files", "keyvault.store.sqlite"),
     *("keyvault.unlock", "keyvault.unlock.key_file"),
     *("keyvault.unlock.opening", "keyvault.unlock.unlocker"),
     *("keyvault.vault", "keyvault.vault.anchor", "keyvault.vault.codec", "keyvault.vault.journal", "keyvault.vault.keys"),
@@ -47,7 +47,7 @@ _TOO_DEAR = set(
     getpass glob gzip hashlib heapq hmac http importlib.metadata importlib.resources importlib.util inspect locale logging
     multiprocessing optparse pathlib pickle platform pprint queue random secrets select selectors shlex shutil signal socket
     ssl string subprocess tempfile textwrap threading tokenize tomllib traceback unicodedata urllib uuid weakref xml zipfile
-    click dotenv jeepney keyring platformdirs pyperclip secretstorage zxcvbn""".split()
+    click dotenv jeepney keyring platformdirs pyperclip secretstorage zxcvbn ctypes struct fcntl importlib""".split()
 )
 
 _PROGRAM = """

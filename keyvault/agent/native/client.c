@@ -308,8 +308,7 @@ static bool is_for_agent(int count, char **words) {
 
 int main(int count, char **words) {
     char path[PATH_MAX + 16], asked[] = "--asked", **rest = calloc((size_t)count + 2, sizeof *rest);
-    bool is_asked = is_for_agent(count - 1, words + 1);
-    if (is_asked) serve(count - 1, words + 1);
+    if (is_for_agent(count - 1, words + 1)) serve(count - 1, words + 1);
 #ifdef __APPLE__
     char found[PATH_MAX];
     uint32_t room = sizeof found;
@@ -323,8 +322,8 @@ int main(int count, char **words) {
     if (slash != NULL && rest != NULL) {
         memcpy(slash + 1, "keyvault-python", 16); /* there is room */
         rest[0] = path;
-        if (is_asked) rest[1] = asked; /* so that Python does not wait for a silent agent again */
-        for (int n = 1; n < count; n++) rest[n + is_asked] = words[n];
+        rest[1] = asked; /* so that Python neither waits for a silent agent again nor loads its own client */
+        for (int n = 1; n < count; n++) rest[n + 1] = words[n];
         execv(path, rest);
     }
     fprintf(stderr, "keyvault: error: cannot start keyvault-python: %s\n", slash != NULL ? strerror(errno) : "it was not found");

@@ -198,7 +198,7 @@ def test_another_users_agent_is_not_asked(native: str, place: Place) -> None:
 @pytest.mark.parametrize("name", ["KEYVAULT_NO_AGENT", *(name.decode() for name in client.NOT_ASKED)])
 def test_where_something_else_unlocks_the_agent_is_not_asked(native: str, place: Place, name: str) -> None:
     with agent(place, answer((OUT, b"x"))) as heard:
-        assert run(place, native, "env", env={name: "1"}).stdout == b"env\n"
+        assert run(place, native, "env", env={name: "1"}).stdout == _LEFT_TO_PYTHON
         assert not heard.asked
         assert run(place, native, "env", env={name: ""}).stdout == b"x"
 
@@ -208,7 +208,7 @@ def test_where_something_else_unlocks_the_agent_is_not_asked(native: str, place:
 )
 def test_other_words_never_reach_the_agent(native: str, place: Place, words: tuple[str, ...]) -> None:
     with agent(place, answer((OUT, b"x"))) as heard:
-        assert run(place, native, *words).stdout == " ".join(words).encode() + b"\n"
+        assert run(place, native, *words).stdout == " ".join(("--asked", *words)).encode() + b"\n"
     assert not heard.asked
 
 
@@ -335,7 +335,7 @@ def test_without_python_beside_it_says_so(native: str, place: Place) -> None:
 
 def test_a_link_to_it_finds_python_beside_the_real_one(native: str, place: Place) -> None:
     os.symlink(native, place.folder + "/kv")
-    assert run(place, place.folder + "/kv", "add").stdout == b"add\n"
+    assert run(place, place.folder + "/kv", "add").stdout == b"--asked add\n"
 
 
 def _mutated(chance: random.Random) -> bytes:

@@ -6,7 +6,8 @@ from keyvault.audit.findings import BAD, Age, Stale
 from keyvault.audit.policy import Limits, Policy
 from keyvault.audit.stale import BAD_REASONS, REASONS, Clocks, of_keys
 from keyvault.core.clock import DAY
-from keyvault.vault.keys import Amount, ApiKey, Balance, Checked, Version
+from keyvault.vault.answers import Amount, Balance, Checked
+from keyvault.vault.keys import ApiKey, Version
 from keyvault.vault.rotating import Rotation
 from keyvault.vault.usage import Used
 

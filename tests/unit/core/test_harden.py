@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import os
 import resource
 import signal
@@ -9,9 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cffi
 import pytest
 
 import keyvault
+from keyvault.core import harden
 
 ROOT = str(Path(keyvault.__file__).parent.parent)
 NOBODY = 65534
@@ -74,6 +77,25 @@ def observe(victim_code: str) -> list[str]:
 def test_another_process_of_the_user_cannot_read_memory_or_environment() -> None:
     assert "open environ" in observe(VICTIM)
     assert observe(HARDEN + VICTIM) == ["closed environ", "closed mem", "closed maps"]
+
+
+def test_the_call_is_described_as_cffi_does_it(tmp_path: Path) -> None:
+    ffi = cffi.FFI()
+    ffi.cdef("int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long);")
+    ffi.set_source("keyvault.core.harden", None)
+    ffi.emit_python_code(str(tmp_path / "made.py"))
+    with open(tmp_path / "made.py", encoding="ascii") as file:
+        [call] = [node for node in ast.walk(ast.parse(file.read())) if isinstance(node, ast.Call)]
+    assert {str(word.arg): ast.literal_eval(word.value) for word in call.keywords} == harden.PRCTL
+
+
+@linux
+@pytest.mark.parametrize("missing", ["ctypes", "_cffi_backend"])
+def test_one_of_two_ways_to_the_system_is_enough(missing: str) -> None:
+    code = f"import sys\nsys.modules[{missing!r}] = None\n{HARDEN}del sys.modules[{missing!r}]\n"
+    code += "import ctypes\nprint(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"  # PR_GET_DUMPABLE
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, check=True, cwd="/")
+    assert done.stdout == b"0\n"
 
 
 @linux

@@ -18,7 +18,8 @@ from keyvault.core.secret import Secret
 from keyvault.rotation import plan, retiring, schedule
 from keyvault.rotation.hooks import configured, run_hooks
 from keyvault.rotation.retiring import grace_left
-from keyvault.vault.keys import ApiKey, Checked, Version
+from keyvault.vault.answers import Checked
+from keyvault.vault.keys import ApiKey, Version
 from keyvault.vault.rotating import Rotation
 
 AT = 1_790_000_000
