@@ -103,7 +103,6 @@ def test_new_says_why_its_folder_cannot_be_made(home: Home, tmp_path: Path) -> N
     assert b"no-folder/keyvault/providers: not a directory" in done.stderr
 
 
-
 @pytest.mark.parametrize(
     "name", ["Mine", "mi ne", "../mine", "mine/x", "-mine", "mine-", "m" * 65, ".", "míne", "mine\n", "a\x1bb"]
 )
