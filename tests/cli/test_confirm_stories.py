@@ -129,6 +129,7 @@ def test_the_mark_goes_and_the_address_changes_only_after_a_yes(home: VaultHome)
 
 def test_a_key_that_was_removed_and_put_in_again_still_asks_for_its_earlier_values(home: VaultHome) -> None:
     home.run("rm", "openai/work")
+    home.run("add", "openai/work", "--stdin", "--base-url", "https://elsewhere.example", stdin=b"sk-another", code=4)
     home.run("add", "openai/work", "--stdin", stdin=b"sk-another")
     home.run("get", "openai/work", "--reveal", "--version", "1", code=4)
     home.run("rename", "openai/work", "openai/other")

@@ -53,6 +53,8 @@ def command(
     fields, secrecy = details.read_fields(session, name.provider, said, {})
     known["fields"] = secrecy
     known["variables"] = details.variables_for(name.provider, said, secrecy, {})
+    if said["base_url"] is not None and (removed := vault.find(str(name))):  # rollback would bring its values to that address
+        session.approve([removed])
     with vault.transaction("add") as tx:
         key = changes.add(tx, str(name), {VALUE_FIELD: value, **fields}, known, now)
     session.tell_notices(vault)
