@@ -75,6 +75,11 @@ def config_folder() -> str:
     return absolute(_default_folder("config"))
 
 
+def cache_folder(settings: Settings) -> str:
+    """Where what can be made anew is kept: never beside the vault, where whoever can change a synced vault could change it too."""
+    return absolute(_default_folder("state")) if settings.state_beside_vault else settings.state
+
+
 def absolute(path: str) -> str:
     """`path` from the root on. Raises InvalidInput for a relative one in a folder that is gone."""
     try:

@@ -18,7 +18,7 @@ from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import InvalidInput, Locked, NotFound
 from keyvault.core.refs import quoted
-from keyvault.core.settings import absolute
+from keyvault.core.settings import absolute, cache_folder
 from keyvault.core.text import escape
 from keyvault.vault import changes
 from keyvault.vault.vault import Vault
@@ -177,9 +177,9 @@ def _search(
 
     sought = own_keys(vault) if vault else Sought((), ())
     key = known.salt if known else fingerprint_key(vault) if vault else random_bytes(32)
-    state = session.settings.state
-    plan = Plan(sought.own, key, cache_folder=state)
-    where = Where(paths, said["history"], said["staged"], not (paths or said["no_home"]), state)
+    cache = cache_folder(session.settings)
+    plan = Plan(sought.own, key, cache_folder=cache)
+    where = Where(paths, said["history"], said["staged"], not (paths or said["no_home"]), cache)
     with progress.of_bytes(plain=False) as step:
         found = leaks(plan, where, progress=step)
     lying = list(found.leaks)
