@@ -70,6 +70,11 @@ def command() -> list[str]:
     return [sys.executable, isolation, "-X", "utf8", os.path.join(package, "__main__.py"), "agent", "--take-over"]
 
 
+def environment() -> dict[str, str]:
+    """The agent's environment. What a large answer took goes back to the system (mallopt(3)), and not only to be used again."""
+    return settings.helper_environment() | {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+
+
 def spawn(handed: Handed, *, wait: bool) -> str:
     """Start an agent that outlives this process; why it did not start, or "" (always, unless `wait`).
 
@@ -110,7 +115,7 @@ def _start(given: int, says: int) -> None:
                 stdout=says,
                 stderr=subprocess.DEVNULL,
                 cwd="/",
-                env=settings.helper_environment(),
+                env=environment(),
                 start_new_session=True,
                 umask=0o077,
             )
@@ -142,7 +147,7 @@ def become(handed: Handed) -> None:
     try:
         os.dup2(given, 0)
         os.dup2(2, 1)  # it tells how it began on stdout, which is for what was asked for
-        os.execve(sys.executable, command(), settings.helper_environment())  # noqa: S606
+        os.execve(sys.executable, command(), environment())  # noqa: S606
     except OSError as exc:
         raise KeyvaultError(f"cannot start the agent: {(exc.strerror or 'error').lower()}") from exc
 

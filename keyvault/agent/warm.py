@@ -148,7 +148,7 @@ def _look(path: str) -> tuple[int, ...]:
 
 
 class WarmUsage(Usage):
-    """The usage file, opened once a change."""
+    """The usage file, opened once a change where it is not large."""
 
     _known: tuple[Signature, dict[str, Used]] = (), {}
     _noted: tuple[object, Signature] = (), ()
@@ -156,9 +156,12 @@ class WarmUsage(Usage):
     def read(self) -> dict[str, Used]:
         """By record id. What cannot be read is empty."""
         present = signature([self.path])
-        if self._known[0] != present or not present:
-            self._known = present, super().read()
-        return dict(self._known[1])
+        if self._known[0] == present:
+            return dict(self._known[1])
+        found = super().read()
+        if len(found) <= _MOST_VALUES:
+            self._known = present, dict(found)
+        return found
 
     def note(self, keys: Iterable[str], what: str, at: int) -> None:
         """Note that keys were USED or EXPORTED at a time, unless that is what was noted last."""

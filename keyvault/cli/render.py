@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from keyvault.cli import streams, terminal
@@ -49,9 +50,9 @@ def json_out(value: Any) -> None:
 
 def json_list_out(name: str, items: Iterable[Any]) -> None:
     """A JSON document with nothing but a list, as `json_out` prints it, but never in memory as a whole: it may be long."""
-    before = f'{{\n  "{name}": ['
-    for item in items:
-        out(before + "\n    " + json_text(item)[:-1].replace("\n", "\n    "))
+    before, left = f'{{\n  "{name}": [', iter(items)
+    while part := list(islice(left, 256)):
+        out(before + json_text(part)[1:-3].replace("\n", "\n  "))  # without its own brackets
         before = ","
     out(before + "]\n}\n" if before != "," else "\n  ]\n}\n")
 

@@ -6,6 +6,7 @@ import sys
 
 assert sys.platform != "win32"  # which the type checker wants to hear first
 
+import gc
 import os
 import re
 from typing import TYPE_CHECKING
@@ -45,6 +46,8 @@ def take_over() -> int:
         agent = Agent(handed)
         screen = _screen_lock() if handed.limits.on_screen_lock else None
         agent.vault().all_keys()  # the first client does not wait for them to be decoded
+        gc.freeze()  # they stay: looking through them for garbage takes long, so what answers leave behind can be seen to often
+        gc.set_threshold(5000)
         here = place.take(handed.home)
     except KeyvaultError as exc:
         _say(exc.message.encode() + b"\n")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import tempfile
 
+import agent
 import clean_install
 import peers
 import report
+from agent import Load
 from clean_install import Install
 from peers import PEERS, LeftOut, Tools
 from report import seconds
@@ -19,7 +20,6 @@ from startup import measure as measure_pairs
 
 _COUNTS = (1, 20, 200)
 _MANY = 10_000
-_CLIENTS = 50
 _NATIVE, _HOOK, _PYTHON, _COLD = (
     "native client, agent",
     "the hook's Python call, agent",
@@ -40,15 +40,17 @@ def measure(*, quick: bool, command: str) -> str:
         if not os.path.exists(install.keyvault + "-python"):
             raise SystemExit("keyvault-python is missing")
         costs, left_out = _costs(install, folder, homes, times=8 if quick else 40)
-        load = _load(install, homes[_COUNTS.index(20)], 1 if quick else 5)
-        memory = _memory(install, folder, homes)
+        asked = homes[_COUNTS.index(20)]
+        most = agent.load(install, asked, folder, 1 if quick else 5, 0)
+        paced = agent.load(install, asked, folder, 1 if quick else 5, agent.WANTED)
+        memory = agent.peak_memory(install, _home(install, folder, _MANY, homes)[0])
         about = _about(install, folder, command, load_before)
     finally:
         for home in homes:
             subprocess.run([install.keyvault, "lock"], env=home, stderr=subprocess.DEVNULL, check=False)
         os.chdir("/")
         shutil.rmtree(folder)
-    return "\n\n".join([about, _targets(costs, load, memory), _table(costs), left_out])
+    return "\n\n".join([about, _targets(costs, most, paced, memory), _table(costs), left_out])
 
 
 def _home(install: Install, folder: str, count: int, homes: list[dict[str, str]]) -> tuple[dict[str, str], dict[str, str]]:
@@ -110,27 +112,6 @@ def _printed(pair: Pair) -> bytes:
     return subprocess.run(pair.words, env=pair.environment, stdout=subprocess.PIPE, check=True).stdout
 
 
-def _load(install: Install, home: dict[str, str], duration: int) -> dict[str, float]:
-    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "agent_load.py")
-    words = [install.python, "-I", script, str(duration), str(_CLIENTS)]
-    found: dict[str, float] = json.loads(subprocess.run(words, env=home, stdout=subprocess.PIPE, check=True).stdout)
-    return found
-
-
-def _memory(install: Install, folder: str, homes: list[dict[str, str]]) -> int:
-    """What the agent of a large vault holds after it has served every kind of call."""
-    warm, _ = _home(install, folder, _MANY, homes)
-    calls = ("env vendor1/key-1", "get vendor2/key-2 --reveal", "which KEY_3", "list")
-    for words in (
-        calls * 2
-    ):  # whatever comes of it: on a busy machine the first look at all keys takes longer than a client waits
-        quiet = subprocess.DEVNULL
-        subprocess.run([install.keyvault, *words.split()], env=warm, stdout=quiet, stderr=quiet, check=False)
-    told = subprocess.run([install.keyvault, "status", "--json"], env=warm, stdout=subprocess.PIPE, check=True).stdout
-    with open(f"/proc/{json.loads(told)['pid']}/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS:"))
-
-
 def _about(install: Install, folder: str, command: str, load_before: float) -> str:
     return (
         f"Made by `{command}` on {report.machine(folder)}; {install.versions};\n"
@@ -140,7 +121,7 @@ def _about(install: Install, folder: str, command: str, load_before: float) -> s
     )
 
 
-def _targets(costs: Costs, load: dict[str, float], memory: int) -> str:
+def _targets(costs: Costs, most: Load, paced: Load, memory: int) -> str:
     rows = [
         (f"20 keys, {name}", f"at most {limit}", f"{costs[name][20].ratio:.2f}", costs[name][20].ratio <= limit)
         for name, limit in _WANTED.items()
@@ -152,14 +133,28 @@ def _targets(costs: Costs, load: dict[str, float], memory: int) -> str:
         rows.append(
             (f"20 keys, native client against the fastest other, {name}", f"below {best:.2f}", f"{mine:.2f}", mine < best)
         )
-    rate, slowest = load["rate"], load["p99"]
+    wanted = agent.WANTED
     rows += [
-        (f"`env` of 20 keys, requests a second from {_CLIENTS} clients", "at least 2,000", f"{rate:,.0f}", rate >= 2000),
-        (f"the slowest of a hundred of them (median {seconds(load['p50'])})", "below 10 ms", seconds(slowest), slowest < 0.01),
-        (f"the agent's memory, {_MANY:,} keys", "below 60 MB", f"{memory / 1e6:.1f} MB", memory < 60e6),
+        (
+            f"`env` of 20 keys, requests a second from {agent.CLIENTS} clients that never rest",
+            f"at least {wanted:,}",
+            f"{most.rate:,.0f}",
+            most.rate >= wanted,
+        ),
+        (
+            f"the slowest of a hundred, of {wanted:,} requests a second (median {seconds(paced.p50)})",
+            "below 10 ms",
+            seconds(paced.p99),
+            paced.p99 < 0.01,
+        ),
+        (f"the most memory that the agent ever held, {_MANY:,} keys", "below 60 MB", f"{memory / 1e6:.1f} MB", memory < 60e6),
     ]
     table = report.table(("", "wanted", "measured", "met"), [(*texts, "yes" if met else "**no**") for *texts, met in rows])
-    return f"### Targets of a start\n\n{table}"
+    cores = "; ".join(
+        f"at {load.rate:,.0f} requests a second it used {load.agent_cores:.2f} of a core, and the clients {load.load_cores:.2f}"
+        for load in (most, paced)
+    )
+    return f"### Targets of a start\n\n{table}\n\nThe agent answers in one thread: {cores}."
 
 
 def _table(costs: Costs) -> str:

@@ -84,6 +84,13 @@ def test_the_agent_serves_the_native_client(home: AgentHome, native: str) -> Non
     assert home.served == before + 1
 
 
+def test_a_busy_agent_is_waited_for_where_the_native_client_did_not(home: AgentHome, native: str) -> None:
+    words = ("env", "--format", "bash")
+    first = run(home, native, *words, **home.by_hand)
+    with home.busy(0.8):
+        assert run(home, native, *words) == first
+
+
 def test_a_word_that_only_the_native_client_says_changes_nothing_for_people(home: AgentHome) -> None:
     asked = run(home, *COMMAND, "--asked", "env", "--format", "bash", **home.by_hand)
     assert asked == run(home, *COMMAND, "env", "--format", "bash")

@@ -159,6 +159,20 @@ def test_tags_that_share_a_long_beginning_make_a_narrow_deep_tree() -> None:
     assert pages.depth() == 0
 
 
+def test_a_large_tree_is_walked_a_mebibyte_at_a_time_and_whole() -> None:
+    records = {tag(n): b"r" * 1000 for n in range(4000)}
+    pages = planted(records)
+    asked: list[int] = []
+
+    def fetch(wanted: list[tuple[bytes, bytes]]) -> list[bytes]:
+        asked.append(len(wanted))
+        return pages.fetch(wanted)
+
+    assert dict(tree.walk(fetch, pages.top or NOTHING)) == records
+    assert max(asked) * LEAF_LIMIT == 1024 * 1024
+    assert sum(asked) == len(pages.blobs)
+
+
 def test_one_read_costs_one_page_a_level_however_many_records() -> None:
     costs = []
     for count in (100, 1000, 4000):
