@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 from keyvault.core import clock
 from keyvault.core.errors import Forked, KeyvaultError, Replaced, RolledBack
 from keyvault.vault.anchor import Anchor, AnchorLost, Anchors, host_name
-from keyvault.vault.journal import Row, link
 
 if TYPE_CHECKING:
     from keyvault.store.base import Store
+    from keyvault.vault.journal import Row
 
 T = TypeVar("T")
 
@@ -58,6 +58,8 @@ def check(anchor: Anchor | None, seq: int, chain: bytes, rows: Iterator[tuple[by
         if chain != seen:
             raise Forked(f"the vault has another change {seq} than the one this machine has seen", _ACCEPT)
         return False
+    from keyvault.vault.journal import link
+
     bodies: list[bytes] = []
     for _, row, body in rows:
         bodies.append(body)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from keyvault.crypto.primitives import random_bytes, sha256
-from keyvault.vault import codec, journal, tree
+from keyvault.vault import codec, tree
 from keyvault.vault.codec import NO_ID, Header, VaultKeys, dump_json, is_hex, load_json, take
 
 
@@ -38,6 +38,8 @@ def seal_page(header: Header, keys: VaultKeys, path: bytes, page: bytes) -> tupl
 
 def seal_row(header: Header, keys: VaultKeys, seq: int, body: bytes, before: bytes, chain: bytes) -> tuple[bytes, bytes, bytes]:
     """A journal row's id and sealed bytes, and the chain hash after it."""
+    from keyvault.vault import journal
+
     blob = codec.seal(codec.JOURNAL, keys.journal, header, seq.to_bytes(8, "big"), before + body)
     return codec.blob_id(blob), blob, journal.link(chain, body)
 
@@ -72,6 +74,8 @@ def open_root(header: Header, clear: bytes, keys: VaultKeys, sealed: bytes) -> R
 
 def first_state(header: Header, keys: VaultKeys, at: int) -> tuple[dict[bytes, bytes], bytes, Root]:
     """The blobs, head and root of a new, empty vault."""
+    from keyvault.vault import journal
+
     changed = tree.update(lambda _: [], lambda path, page: seal_page(header, keys, path, page), None, {})
     row = journal.new_row(1, 0, "init", at, [])
     name, blob, chain = seal_row(header, keys, 1, journal.encode(row), NO_ID, journal.first_link(header.vault_id))

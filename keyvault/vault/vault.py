@@ -12,7 +12,7 @@ from keyvault.core.errors import AlreadyExists, NotFound, StoreBusy, VaultCorrup
 from keyvault.core.refs import parse_ref, quoted
 from keyvault.core.text import closest
 from keyvault.crypto.primitives import hmac_sha256, random_bytes
-from keyvault.vault import codec, journal, line, tree
+from keyvault.vault import codec, line, tree
 from keyvault.vault.anchor import Anchors
 from keyvault.vault.codec import Header, VaultKeys, altered
 from keyvault.vault.keys import VALUE_FIELD, ApiKey, Version, decode_record, decode_values, encode_record, encode_values
@@ -20,6 +20,7 @@ from keyvault.vault.state import Root, State, open_root, seal_head, seal_page, s
 
 if TYPE_CHECKING:
     from keyvault.store.base import Store
+    from keyvault.vault import journal
 
 T = TypeVar("T")
 _AT_ONCE = 500  # values: sealed, a few hundred bytes each as a rule
@@ -114,8 +115,7 @@ class Vault:
         """The commits, newest first; at most so many."""
 
         def query(state: State) -> list[journal.Row]:
-            rows = journal.back(self.row_opener(state.header), state.root.journal, state.root.seq)
-            return [row for _, row, _ in islice(rows, most)]
+            return [row for _, row, _ in islice(self._rows(state.header, state.root), most)]
 
         return self.read(query)
 
@@ -237,6 +237,11 @@ class Vault:
             codec.JOURNAL, self._keys.journal, header, seq.to_bytes(8, "big"), self.blobs([name])[0]
         )
 
+    def _rows(self, header: Header, root: Root) -> Iterator[tuple[bytes, journal.Row, bytes]]:
+        from keyvault.vault import journal  # most readers look at no row
+
+        yield from journal.back(self.row_opener(header), root.journal, root.seq)
+
     def read(self, query: Callable[[State], T]) -> T:
         """Run a query on the present state; anew if a writer took away what it was reading."""
         for _ in range(4):
@@ -282,10 +287,10 @@ class Vault:
             self._keys = found if isinstance(found, VaultKeys) else codec.derive_keys(found, header.vault_id, header.epoch)
             self._keys_of = (header.vault_id, header.epoch)
         root = open_root(header, header_bytes, self._keys, sealed)
-        if not self._believe_store:
-            rows = journal.back(self.row_opener(header), root.journal, root.seq)
-            if line.check(anchor, root.seq, root.chain, rows) or not pinned:
-                self.notices += line.advance(self.anchors, self.store.name, header.vault_id, root.seq, root.chain, self.store)
+        if self._believe_store:
+            return State(head, header, root)
+        if line.check(anchor, root.seq, root.chain, self._rows(header, root)) or not pinned:
+            self.notices += line.advance(self.anchors, self.store.name, header.vault_id, root.seq, root.chain, self.store)
         return State(head, header, root)
 
 
@@ -354,6 +359,8 @@ class Transaction:
         state, keys, header, root = self._state, self.vault.keys_in_use, self.header, self._state.root
         if not (self._records or header != state.header or self._abandoned):
             return
+        from keyvault.vault import journal
+
         changed = tree.update(
             self.vault.fetcher(header), lambda path, page: seal_page(header, keys, path, page), root.top, self._records
         )

@@ -33,7 +33,7 @@ _ENV = (_VERSION - {"keyvault.cli.version", "keyvault.core.version"}) | {
     *("keyvault.store", "keyvault.store.files", "keyvault.store.sqlite"),
     *("keyvault.unlock", "keyvault.unlock.key_file"),
     *("keyvault.unlock.opening", "keyvault.unlock.unlocker"),
-    *("keyvault.vault", "keyvault.vault.anchor", "keyvault.vault.codec", "keyvault.vault.journal", "keyvault.vault.keys"),
+    *("keyvault.vault", "keyvault.vault.anchor", "keyvault.vault.codec", "keyvault.vault.keys"),
     *("keyvault.vault.line", "keyvault.vault.slots", "keyvault.vault.state", "keyvault.vault.tree"),
     *("keyvault.vault.usage", "keyvault.vault.vault"),
 }
