@@ -73,6 +73,11 @@ def could_be_value(text: str) -> bool:
     return len(text) >= 20 and any(c.isdigit() for c in text)
 
 
+def is_field(name: str) -> bool:
+    """Whether a key may have a field of that name. Messages tell people to type it, so nothing else may stand there."""
+    return 0 < len(name) <= 64 and name.isascii() and name.replace("_", "a").isalnum() and name == name.lower()
+
+
 def check_variable(name: str) -> str:
     """Return `name` if a key may be exported under it.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from keyvault.core.errors import InvalidInput
 from keyvault.core.refs import check_variable
 from keyvault.core.secret import Secret
 from keyvault.core.text import escape
+from keyvault.vault.keys import LARGEST_VALUE
 
-LARGEST_VALUE = 64 * 1024  # as the vault's own limit
 MOST_FOUND = 20_000
 
 
@@ -84,31 +83,3 @@ class Reading:
         """Say why a part was left out."""
         if len(self.skipped) < MOST_FOUND:
             self.skipped.append(f"{escape(self.path)}:{line} {reason}" if line else f"{escape(self.path)} {reason}")
-
-
-# A name of a variable that most likely holds a secret: one of its words says so.
-_SAYS_SECRET = re.compile(
-    r"(?:\A|[_-])(?:api_?)?(?:key|keys|token|tokens|secret|secrets|password|passwd|passphrase|pwd|pat|credential|credentials|apikey|authtoken)"
-    r"(?:\Z|_(?:id|[0-9]+|prod|production|dev|test|live|staging|work|home|personal|default))\Z|(?:\A|_)(?:api|auth|access)_?(?:key|token)",
-    re.IGNORECASE,
-)
-_NO_SECRET = re.compile(
-    r"(?:true|false|yes|no|on|off|none|null|[0-9.]{1,12}|[~./\\].*|[A-Za-z]:[\\/].*|https?://[^@]*|your[-_ ].*|<.*>|x{3,}|\*+"
-    r"|change[-_ ]?me|todo|insert[-_ ].*|sk-\.\.\..*|.*placeholder.*)\Z",
-    re.IGNORECASE | re.DOTALL,
-)
-
-
-def says_secret(name: str) -> bool:
-    """A name such as ACME_API_KEY or acme-token."""
-    return _SAYS_SECRET.search(name) is not None
-
-
-def could_be_secret(value: str) -> bool:
-    """Neither a path, a switch, a number, an address nor what stands in an example."""
-    return len(value) >= 8 and _NO_SECRET.match(value) is None
-
-
-def is_variable(name: str) -> bool:
-    """Written as variables are: ACME_API_KEY."""
-    return re.fullmatch(r"[A-Z_][A-Z0-9_]{0,254}", name) is not None

@@ -6,14 +6,21 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from keyvault.discover.found import Reading, could_be_secret, is_variable, says_secret
-from keyvault.discover.judging import is_known
+from keyvault.discover.found import Reading
+from keyvault.discover.judging import could_be_secret, is_known, is_variable, says_secret
 from keyvault.discover.sources.base import slug
 from keyvault.discover.sources.hosts import vendor_called, vendor_of_host
 from keyvault.providers.identify import owner_of
 
+MOST_ITEMS = 20_000
+
 # What people add to a vendor's name.
-_FILLING = frozenset("api key keys token tokens secret secrets access personal the my for of credentials".split())
+_FILLING = frozenset(
+    (
+        *("api", "key", "keys", "token", "tokens", "secret", "secrets", "access", "personal", "credentials"),
+        *("the", "my", "for", "of"),
+    )
+)
 
 
 class Item(NamedTuple):
@@ -25,6 +32,17 @@ class Item(NamedTuple):
     folder: str = ""
     line: int = 0
     main: str = ""
+
+
+def taken(path: str, items: list[Item]) -> Reading:
+    """The keys among entries; how many others were passed over is told."""
+    reading = Reading(path)
+    passed = sum(1 for item in items if not take_item(reading, item))
+    if passed == 1:
+        reading.skip(0, "has one other entry that looks like no API key, and was passed over")
+    elif passed:
+        reading.skip(0, f"has {passed} other entries that look like no API keys, and were passed over")
+    return reading
 
 
 def take_item(reading: Reading, item: Item, *, named: bool = False) -> bool:

@@ -5,10 +5,21 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from keyvault.discover.found import Found, could_be_secret, says_secret
+from keyvault.discover.found import Found
 from keyvault.providers.identify import by_variable, field_by_variable, owner_of
 
 _URL_WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]{4,}@")
+# A name of a variable that most likely holds a secret: one of its words says so.
+_SAYS_SECRET = re.compile(
+    r"(?:\A|[_-])(?:api_?)?(?:key|keys|token|tokens|secret|secrets|password|passwd|passphrase|pwd|pat|credential|credentials|apikey|authtoken)"
+    r"(?:\Z|_(?:id|[0-9]+|prod|production|dev|test|live|staging|work|home|personal|default))\Z|(?:\A|_)(?:api|auth|access)_?(?:key|token)",
+    re.IGNORECASE,
+)
+_NO_SECRET = re.compile(
+    r"(?:true|false|yes|no|on|off|none|null|[0-9.]{1,12}|[~./\\].*|[A-Za-z]:[\\/].*|https?://[^@]*|your[-_ ].*|<.*>|x{3,}|\*+"
+    r"|change[-_ ]?me|todo|insert[-_ ].*|sk-\.\.\..*|.*placeholder.*)\Z",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @cache
@@ -35,3 +46,18 @@ def is_secret(found: Found) -> bool:
 def sounds_like_key(variable: str) -> bool:
     """By its name alone."""
     return says_secret(variable) or is_known(variable)
+
+
+def says_secret(name: str) -> bool:
+    """A name such as ACME_API_KEY or acme-token."""
+    return _SAYS_SECRET.search(name) is not None
+
+
+def could_be_secret(value: str) -> bool:
+    """Neither a path, a switch, a number, an address nor what stands in an example."""
+    return len(value) >= 8 and _NO_SECRET.match(value) is None
+
+
+def is_variable(name: str) -> bool:
+    """Written as variables are: ACME_API_KEY."""
+    return re.fullmatch(r"[A-Z_][A-Z0-9_]{0,254}", name) is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from keyvault.core.errors import InvalidInput, KeyvaultError
 from keyvault.core.text import escape
@@ -10,9 +10,7 @@ from keyvault.discover import clean, sources, stores, text_file
 from keyvault.discover.clean import Cleaning
 from keyvault.discover.found import Found, Reading
 from keyvault.discover.sources.base import CannotEdit
-
-AskHidden = Callable[[str], str]
-_LARGEST = 32 * 1024 * 1024
+from keyvault.discover.stores import LARGEST, AskHidden
 
 
 def read_all(names: Iterable[str], kind: str = "", ask: AskHidden | None = None) -> tuple[list[Found], list[str]]:
@@ -34,7 +32,7 @@ def read_one(name: str, kind: str = "", ask: AskHidden | None = None) -> Reading
     store, colon, inner = name.partition(":")
     if colon and store in sources.STORES and not kind:
         return stores.read(store, inner, ask)
-    data = text_file.read_bytes(name, _LARGEST)
+    data = text_file.read_bytes(name, LARGEST)
     kind = kind or stores.binary_kind(data, name)
     if kind in sources.STORE_FILES:
         return stores.read(kind, name, ask)

@@ -16,12 +16,11 @@ from keyvault.core.errors import InvalidInput, KeyvaultError, Locked, NotFound, 
 from keyvault.core.text import escape
 from keyvault.discover import text_file, windows_variables
 from keyvault.discover.found import Reading
-from keyvault.discover.items import Item, take_item, whose
+from keyvault.discover.items import MOST_ITEMS, Item, take_item, taken, whose
 from keyvault.discover.judging import sounds_like_key
-from keyvault.discover.sources.bitwarden import taken
 
 AskHidden = Callable[[str], str]
-_LARGEST = 32 * 1024 * 1024
+LARGEST = 32 * 1024 * 1024
 _MOST_ENTRIES = 500
 # What pykeepass and its libraries raise for a damaged database; lxml's errors are SyntaxErrors.
 _BROKEN = (ValueError, LookupError, OSError, EOFError, AttributeError, TypeError, SyntaxError, zlib.error, struct.error)
@@ -45,7 +44,7 @@ def read_keepass(path: str, ask: AskHidden | None) -> Reading:
         raise InvalidInput(
             "KeePass databases need the optional part `keepass`", "install keyvault with its extra [keepass]"
         ) from exc
-    data = text_file.read_bytes(path, _LARGEST)
+    data = text_file.read_bytes(path, LARGEST)
     _check_kdf(data)
     if ask is None:
         raise Locked(f"{escape(path)} asks for its password, and there is nobody to ask", "run this on a terminal")
@@ -60,7 +59,7 @@ def read_keepass(path: str, ask: AskHidden | None) -> Reading:
     except (ConstructError, HeaderChecksumError, PayloadChecksumError, *_BROKEN) as exc:
         raise InvalidInput(f"{escape(path)} is damaged, or no KeePass database", "open it with KeePassXC") from exc
     items = []
-    for entry in entries[:20_000]:
+    for entry in entries[:MOST_ITEMS]:
         fields = [("", entry.password or ""), *((str(k), str(v or "")) for k, v in entry.custom_properties.items())]
         folder = "/".join(str(part) for part in entry.path[:-1] if part)
         items.append(Item(entry.title or "", tuple(fields), (entry.url or "",), folder))
@@ -84,14 +83,14 @@ def _check_kdf(data: bytes) -> None:
 
 def read_1pux(path: str) -> Reading:
     """The keys in 1Password's export (support.1password.com/1pux-format). Raises InvalidInput."""
-    data = text_file.read_bytes(path, _LARGEST)
+    data = text_file.read_bytes(path, LARGEST)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             info = archive.getinfo("export.data")
-            if info.file_size > _LARGEST:
+            if info.file_size > LARGEST:
                 raise InvalidInput("it unpacks to too much", "no export of keys does")
             with archive.open(info) as file:
-                export = json.loads(file.read(_LARGEST).decode())
+                export = json.loads(file.read(LARGEST).decode())
         items = [
             _of_1password(item, str(vault.get("attrs", {}).get("name", "")))
             for account in export["accounts"]

@@ -14,7 +14,7 @@ so nothing in it is followed before the user has allowed it: see `keyvault.envir
 from typing import Any, NamedTuple
 
 from keyvault.core.errors import InvalidInput, NotFound
-from keyvault.core.refs import check_variable, could_be_value, parse_ref, quoted
+from keyvault.core.refs import check_variable, could_be_value, is_field, parse_ref, quoted
 from keyvault.core.text import closest, escape
 from keyvault.crypto.primitives import sha256
 from keyvault.store import files
@@ -111,11 +111,6 @@ def _entry(path: str, where: str, variable: str, wanted: Any) -> Entry:
 
 def _shown(name: str) -> str:
     return name if name.isidentifier() else quoted(name)
-
-
-def is_field(name: str) -> bool:
-    """Whether a key may have a field of that name. Messages tell people to type it, so nothing else may stand there."""
-    return 0 < len(name) <= 64 and name.isascii() and name.replace("_", "a").isalnum() and name == name.lower()
 
 
 def _table(path: str, where: str, value: Any) -> dict[str, Any]:

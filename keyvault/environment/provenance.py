@@ -43,7 +43,7 @@ def trace(vault: Vault, selection: Selection, variable: str) -> Provenance:
     def query(state: State) -> tuple[Choice | None, list[ApiKey], str, list[str]]:
         chosen = choose(vault, state, selection)
         choice = next((c for c in chosen.choices if c.variable == variable), None)
-        live = sorted((key for key in vault.keys_in(state) if key.live), key=lambda key: key.ref)
+        live = vault.live_in(state)
         value = vault.values_in(state, [(choice.key, choice.key.value)])[0][choice.field] if choice else ""
         notes = [
             text

@@ -108,7 +108,7 @@ def choose(vault: Vault, state: State, selection: Selection) -> Chosen:
         if conflicts:
             raise InvalidInput(conflicts[0], "name only one of them")
         return Chosen(choices, list(selection.warnings), [])
-    live = sorted((key for key in vault.keys_in(state) if key.live), key=lambda key: key.ref)
+    live = vault.live_in(state)
     choices, conflicts = one_each(chosen_by_default(live))
     return Chosen(choices, [*selection.warnings, *conflicts], [])
 

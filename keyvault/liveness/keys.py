@@ -22,10 +22,7 @@ def subjects(vault: Vault, refs: Sequence[str]) -> list[tuple[ApiKey, Subject]]:
     names = list(dict.fromkeys(str(parse_ref(ref)) for ref in refs))
 
     def query(state: State) -> list[tuple[ApiKey, dict[str, str]]]:
-        if names:
-            keys = [vault.get_in(state, name) for name in names]
-        else:
-            keys = sorted((key for key in vault.keys_in(state) if key.live), key=lambda key: key.ref)
+        keys = [vault.get_in(state, name) for name in names] if names else vault.live_in(state)
         return list(zip(keys, vault.values_in(state, [(key, key.value) for key in keys]), strict=True))
 
     return [(key, _subject(key, values)) for key, values in vault.read(query)]

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from keyvault.core.clock import LATEST
 from keyvault.core.errors import AlreadyExists, InvalidInput, NotFound
-from keyvault.core.refs import check_variable, parse_ref
+from keyvault.core.refs import check_variable, is_field, parse_ref
 from keyvault.crypto.primitives import random_bytes
 from keyvault.vault.answers import Balance, Checked
 from keyvault.vault.keys import MOST_FIELDS, VALUE_FIELD, ApiKey, Version, check_text
@@ -212,7 +212,7 @@ def _checked(details: Details, values: Mapping[str, str]) -> Details:
     if len(fields) > MOST_FIELDS:
         raise InvalidInput(f"a key has at most {MOST_FIELDS} further fields", "put the rest into another key")
     for field in fields:
-        if not field.isascii() or not field.replace("_", "a").isalnum() or field != field.lower() or len(field) > 64:
+        if not is_field(field):
             raise InvalidInput(f"{field!a} is not a field name", "use a-z, 0-9 and underscore, as in secret_access_key")
     for variable, field in details.get("variables", {}).items():
         check_variable(variable)

@@ -188,6 +188,10 @@ class Vault:
         records = tree.walk(self.fetcher(state.header), state.root.top)
         return [key for _, record in records if (key := decode_record(record)).purged is None]
 
+    def live_in(self, state: State) -> list[ApiKey]:
+        """The live keys of one state, by name. Raises VaultCorrupt."""
+        return sorted((key for key in self.keys_in(state) if key.live), key=lambda key: key.ref)
+
     def values_in(self, state: State, pairs: list[tuple[ApiKey, Version]]) -> list[dict[str, str]]:
         """The values of versions in one state. Raises VaultCorrupt."""
         values = []

@@ -20,7 +20,7 @@ _TEXT = {
     "renviron": ("renviron", "Renviron"),
     "shell": ("posix", "Posix"),
     "bitwarden": ("bitwarden", "BitwardenJson"),
-    "csv": ("bitwarden", "CsvExport"),
+    "csv": ("csv_export", "CsvExport"),
     "aws": ("tools", "Aws"),
     "npmrc": ("tools", "Npmrc"),
     "pypirc": ("tools", "Pypirc"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from keyvault.discover.found import Reading, could_be_secret, is_variable, says_secret
+from keyvault.discover.found import Reading
 from keyvault.discover.json_places import Document, Text
+from keyvault.discover.judging import could_be_secret, is_known, is_variable, says_secret
 from keyvault.discover.sources.base import Gone, Source, line_of
 from keyvault.discover.text_file import TextFile
+from keyvault.providers.identify import owner_of
 
 
 class JsonSource(Source):
@@ -47,11 +49,9 @@ class JsonMap(JsonSource):
 
 def variable_of(name: str, value: str) -> str:
     """The variable for a name in a map: itself, or what it says in upper case; empty where it is no key's."""
-    from keyvault.providers.identify import by_variable, field_by_variable, owner_of
-
     if value.startswith(("${", "$(", "{{", "op://", "%")) or not value:
         return ""
-    if by_variable(name) or field_by_variable(name):
+    if is_known(name):
         return name
     if not could_be_secret(value):
         return ""

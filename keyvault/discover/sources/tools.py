@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from keyvault.discover.found import Reading
-from keyvault.discover.json_places import Document, Text
+from keyvault.discover.json_places import Text
 from keyvault.discover.sources.base import Source, line_of
 from keyvault.discover.sources.hosts import vendor_called, vendor_of_host
 from keyvault.discover.sources.ini import is_reference, settings_in
@@ -191,14 +191,9 @@ class Llm(JsonSource):
     def fits(self, name: str, path: str, text: str) -> bool:
         return path.endswith("io.datasette.llm/keys.json") or (name == "keys.json" and '"// Note"' in text)
 
-    def read(self, file: TextFile) -> Reading:
-        reading = Reading(file.path)
-        for text in Document(file.text):
-            if len(text.path) == 1 and not text.name.startswith("//"):
-                self.take(reading, text, line_of(file.text, text.start))
-        return reading
-
     def take(self, reading: Reading, text: Text, line: int) -> None:
+        if len(text.path) != 1 or text.name.startswith("//"):
+            return
         provider = vendor_called(text.name)
         known = catalogue.load(provider) if provider else None
         label = "" if known else text.name
