@@ -76,7 +76,7 @@ def config_folder() -> str:
 
 
 def cache_folder(settings: Settings) -> str:
-    """Where what can be made anew is kept: never beside the vault, where whoever can change a synced vault could change it too."""
+    """Where what can be made anew is kept: not beside the vault, where who can change a synced vault could change it too."""
     return absolute(_default_folder("state")) if settings.state_beside_vault else settings.state
 
 
