@@ -13,7 +13,7 @@ from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import InvalidInput
 from keyvault.core.refs import check_variable, quoted
-from keyvault.core.text import escape
+from keyvault.core.text import closest, escape
 from keyvault.providers import catalogue
 from keyvault.vault.changes import Details
 from keyvault.vault.keys import VALUE_FIELD
@@ -44,7 +44,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--expires", type=GIVEN, metavar="DATE|90d", help="When it stops working; 'none' takes the date away."),
         click.option("--rotate-after", type=GIVEN, metavar="90d", help="When it should be replaced; 'none' takes it away."),
         click.option("--tag", multiple=True, metavar="K=V", help="A tag; K= takes it away. Repeatable."),
-        click.option("--note", metavar="TEXT", help="A note."),
+        click.option("--note", metavar="TEXT", help="A few words of your own."),
         click.option("--base-url", metavar="URL", help="The endpoint this key is for."),
         click.option("--vendor-name", metavar="TEXT", help="What the vendor's page calls the key."),
         click.option("--vendor-id", metavar="TEXT", help="The vendor's id of the key."),
@@ -97,9 +97,12 @@ def variables_for(provider_id: str, said: dict[str, Any], fields: dict[str, bool
             continue
         if field == VALUE_FIELD:
             if provider is None:
+                near = closest(provider_id, list(catalogue.ids()))
                 raise InvalidInput(
                     f"keyvault does not know the vendor {quoted(provider_id)}, so it cannot name the variable",
-                    "say it, as in --env ACME_API_KEY",
+                    f"did you mean {near}? If not, say the variable, as in --env ACME_API_KEY"
+                    if near
+                    else "say it, as in --env ACME_API_KEY",
                 )
             variable = provider.variables[0]
         elif provider and field in provider.fields:

@@ -29,7 +29,7 @@ def _plan(session: Session, shell: str) -> int:
         notes += [f"keyvault: warning: {escape(text)}" for text in warnings]
     except Locked as exc:
         code = exits.code_of(exc)
-        notes.append("keyvault: the vault is locked, so the keys of this project are not loaded")
+        notes.append("keyvault: the vault is locked, so nothing is loaded until keyvault unlock")
     except KeyvaultError as exc:
         code = exits.code_of(exc)
         notes.append(f"keyvault: error: {escape(exc.message)}")

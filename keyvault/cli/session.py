@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from keyvault.cli import terminal
@@ -48,9 +49,14 @@ class Session:
         """A person may be asked."""
         return not self.no_input and terminal.can_ask()
 
+    @property
+    def _kept_from_asking(self) -> bool:
+        """A person is there, but `--no-input` was said; and there can be an agent, which would have answered."""
+        return self.no_input and sys.platform != "win32" and terminal.can_ask()
+
     def people(self) -> People:
         """How to ask and to tell."""
-        return People(terminal.ask_hidden if self.someone_there else None, terminal.warn)
+        return People(terminal.ask_hidden if self.someone_there else None, terminal.warn, kept=self._kept_from_asking)
 
     def unlocker(self) -> Unlocker:
         """A new unlocker from the settings."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from keyvault.store.files import failure
 from keyvault.vault.keys import LARGEST_VALUE
 
 _OVER = LARGEST_VALUE + 1
+_ASSIGNED = re.compile(r"(?:export\s+|set\s+|\$env:)?[A-Za-z_]\w*_(?:KEY|TOKEN|SECRET)\s*=\s*\S", re.ASCII | re.IGNORECASE)
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,6 +84,11 @@ def doubts(value: str) -> list[str]:
         found.append("the value ends with a newline, which was kept; printf instead of echo leaves it out")
     elif value != value.strip():
         found.append("the value begins or ends with a blank, which was kept")
+    text = value.strip()
+    if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"`":
+        found.append("the value is in quotes, which were kept")
+    elif _ASSIGNED.match(text):
+        found.append("the value begins with the name of a variable, which was kept; give what is after the =")
     return found
 
 

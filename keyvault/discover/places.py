@@ -74,7 +74,8 @@ def _walk(paths: Iterable[str], skipped: list[str]) -> Iterable[str]:
             yield path
             continue
         count = 0
-        for folder, inner, names in os.walk(path):
+        closed: list[OSError] = []
+        for folder, inner, names in os.walk(path, onerror=closed.append):
             depth = os.path.relpath(folder, path).count(os.sep) + (os.path.normpath(folder) != os.path.normpath(path))
             inner[:] = sorted(name for name in inner if name not in _NOT_WALKED and not _is_venv(os.path.join(folder, name)))
             if depth >= DEEPEST and inner:
@@ -88,6 +89,10 @@ def _walk(paths: Iterable[str], skipped: list[str]) -> Iterable[str]:
             for name in sorted(names):
                 if (_PROJECT.fullmatch(name) and not _EXAMPLE.match(name)) or name.endswith(".ipynb"):
                     yield os.path.join(folder, name)
+        skipped.extend(
+            f"{escape(where)} cannot be read, so nothing was looked for in it"
+            for where in [str(one.filename) for one in closed[:20]]
+        )
 
 
 def _is_venv(path: str) -> bool:

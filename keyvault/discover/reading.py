@@ -39,6 +39,10 @@ def read_one(name: str, kind: str = "", ask: AskHidden | None = None) -> Reading
     if len(data) > text_file.LARGEST_TEXT:
         raise InvalidInput(f"{escape(name)} is larger than {text_file.LARGEST_TEXT // 1024:,} KiB", "no file of keys is")
     file = text_file.decode(name, data)
+    if name.endswith(".ipynb") and not kind:
+        reading = Reading(name)
+        reading.skipped.append(f"{escape(name)} is a notebook, and was not read: keyvault discover tells which keys are in it")
+        return reading
     source = sources.text_source(kind) if kind else sources.recognise(file)
     try:
         return source.read(file)

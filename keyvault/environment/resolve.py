@@ -165,4 +165,4 @@ def one_each(keys: Iterable[ApiKey]) -> tuple[list[Choice], list[str]]:
 
 
 def _names(candidates: Sequence[Choice]) -> str:
-    return " and ".join(c.key.ref for c in candidates[:4]) + (" and others" if len(candidates) > 4 else "")
+    return ", ".join(c.key.ref for c in candidates[:4]) + (" and others" if len(candidates) > 4 else "")

@@ -20,11 +20,15 @@ KEYRING_SERVICE = "keyvault"
 
 
 class People:
-    """How to reach a person. `ask` prompts for hidden text (None: nobody is there); `tell` says one line."""
+    """How to reach a person. `ask` prompts for hidden text (None: nobody is there); `tell` says one line.
 
-    def __init__(self, ask: Callable[[str], str] | None, tell: Callable[[str], None]) -> None:
+    `kept` is for a person who is there and may not be asked.
+    """
+
+    def __init__(self, ask: Callable[[str], str] | None, tell: Callable[[str], None], *, kept: bool = False) -> None:
         self.ask = ask
         self.tell = tell
+        self.kept = kept
 
 
 class Unlocker:
@@ -97,6 +101,11 @@ class Unlocker:
     def _open_by_asking(self, header: Header, present: list[Slot], kinds: set[str]) -> bytes:
         ask = self._people.ask
         reason = "; ".join(self._reasons)
+        if ask is None and self._people.kept:
+            raise Locked(
+                "the vault is locked, and nobody was to be asked" + (f" ({reason})" if reason else ""),
+                "keyvault unlock opens it for hours; then run this again",
+            )
         if ask is None:
             raise Locked(
                 "the vault is locked, and there is no terminal to ask on" + (f" ({reason})" if reason else ""),

@@ -65,7 +65,7 @@ def test_bare_env_takes_each_vendors_default_or_what_there_is_and_never_guesses(
     assert json.loads(done.stdout) == {"OPENAI_API_KEY": "main", "GROQ_API_KEY": "only", "ACME_EU": "eu"}
     said = done.stderr.decode()
     assert said.count("keyvault: warning: ") == 1
-    assert "XAI_API_KEY is wanted by xai/one and xai/two, so none of them sets it" in said
+    assert "XAI_API_KEY is wanted by xai/one, xai/two, so none of them sets it" in said
     assert exported(home, "xai/two", "mistral") == {"XAI_API_KEY": "2", "MISTRAL_API_KEY": "quiet"}
     assert exported(home, "openai", "openai") == {"OPENAI_API_KEY": "main"}
     refused = home.run("env", "--format", "json", "xai/one", "xai/two", code=2)

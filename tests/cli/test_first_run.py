@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from conftest import Programs
-from people import Terminal, write
+from people import AskingHome, Terminal, write
 from vaults import VaultHome
+
+from keyvault.cli import value_input
 
 SHELLS = {"bash": ["--norc"], "zsh": ["-f"], "fish": ["--no-config"]}
 
@@ -103,3 +105,51 @@ def test_a_table_fits_the_terminal_and_is_whole_in_a_pipe(home: BareHome, kept: 
     assert lines[-1].strip() == "was refused"
     piped = home.run("check", env=kept, code=8).stdout.decode().splitlines()
     assert piped[1].endswith("api.openai.com: the connection was refused")
+
+
+def test_a_start_up_file_in_a_locked_vault_says_what_to_do_on_a_terminal(tmp_path: Path) -> None:
+    home = AskingHome(str(tmp_path))
+    home.create_asking()
+    seen = Terminal(home, "env", "--no-input").end(4)
+    assert "the vault is locked, and nobody was to be asked" in seen
+    assert "hint: keyvault unlock opens it for hours" in seen
+    assert "no terminal" in home.run("env", "--no-input", code=4).stderr.decode()
+
+
+def test_a_vendor_that_is_mistyped_is_suggested(home: BareHome) -> None:
+    home.run("init", "--key-file", home.folder + "/key", "--no-recovery")
+    key = {"KEYVAULT_KEY_FILE": home.folder + "/key"}
+    assert b"did you mean openai? If not, " in home.run("add", "opnai", "--stdin", stdin=b"x", code=2, env=key).stderr
+    assert b"hint: say it, as in --env ACME_API_KEY" in home.run("add", "zzqq", "--stdin", stdin=b"x", code=2, env=key).stderr
+
+
+@pytest.mark.parametrize(
+    ("pasted", "said"),
+    [
+        ('"sk-abc"', "is in quotes, which were kept"),
+        ("'sk-abc' ", "is in quotes, which were kept"),
+        ("export GROQ_API_KEY=sk-abc", "begins with the name of a variable, which was kept"),
+        ("GROQ_API_KEY='sk-abc'", "begins with the name of a variable, which was kept"),
+        ("HF_TOKEN", ""),
+        ("sk_key=", ""),
+        ("YWJjX0tFWQ==", ""),
+        ("'", ""),
+    ],
+)
+def test_a_line_of_a_file_pasted_for_the_key_is_told(pasted: str, said: str) -> None:
+    doubts = [text for text in value_input.doubts(pasted) if "blank" not in text]
+    assert [said in text for text in doubts] == ([True] if said else [])
+
+
+def test_importing_a_notebook_tells_that_it_was_not_read(home: BareHome) -> None:
+    home.run("init", "--key-file", home.folder + "/key", "--no-recovery")
+    path = write(home.folder + "/a.ipynb", '{"cells": [], "OPENAI_API_KEY": "sk-1234567890abcdef"}')
+    done = home.run("import", "--yes", path, env={"KEYVAULT_KEY_FILE": home.folder + "/key"})
+    assert b"a.ipynb is a notebook, and was not read: keyvault discover " in done.stderr
+    assert home.run("list", "--json", env={"KEYVAULT_KEY_FILE": home.folder + "/key"}).stdout.count(b"ref") == 0
+
+
+def test_a_python_prompt_can_complete_the_names(home: BareHome) -> None:
+    import keyvault
+
+    assert set(keyvault.__all__) <= set(dir(keyvault))

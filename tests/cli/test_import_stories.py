@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import pytest
 from people import Terminal, bytes_of, text_of, write
 from vaults import VaultHome
 
+from keyvault.discover import places
 from keyvault.store.files import replace_own
 
 A, B, C = "sk-aaaaaaaaaa1111111111", "gsk_bbbbbbbbbb2222222222", "mmmmmmmmmmmm33333333"
@@ -133,6 +135,25 @@ def test_discover_walks_projects_within_bounds_and_follows_no_links(home: VaultH
     assert "n.ipynb:1 seems to hold a key of Hugging Face" in told
     assert "src/.env is a link" in told
     assert "deeper than 6" in told
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_discover_tells_of_a_folder_that_it_may_not_read(home: VaultHome) -> None:
+    put(home, "src/mine/.env", f"GROQ_API_KEY={B}\n")
+    os.chmod(home.folder + "/src/mine", 0)
+    try:
+        assert "src/mine cannot be read" in "\n".join(preview(home, "discover", "src")["skipped"])
+    finally:
+        os.chmod(home.folder + "/src/mine", 0o700)
+
+
+def test_a_folder_that_the_system_refuses_to_list_is_told(tmp_path: os.PathLike[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: str) -> object:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    skipped = places.discover([str(tmp_path)]).skipped
+    assert f"{tmp_path} cannot be read, so nothing was looked for in it" in skipped
 
 
 def test_clean_asks_for_each_file_shows_no_value_and_undo_refuses_a_file_that_changed(home: VaultHome) -> None:

@@ -204,6 +204,22 @@ def test_while_a_key_is_rotated_its_values_are_left_alone(home: VaultHome, vendo
     assert step(home) == "propagated"
 
 
+def test_a_manual_rotation_that_was_given_up_at_its_question_can_be_asked_for_again(
+    home: VaultHome, vendor: OpenRouter, net: Internet
+) -> None:
+    words, question = ("rotate", "--manual", "openrouter"), "new key for openrouter/default (hidden): "
+    given_up = Terminal(home, *words, env=net.environment())
+    given_up.press(question, "c")
+    given_up.end(130)
+    assert step(home) is not None
+    again = Terminal(home, *words, env=net.environment())
+    again.expect("keys of OpenRouter are made at ")
+    again.press(question, "c")
+    again.end(130)
+    home.run("rotate", "--manual", "--leaked", "openrouter", env=net.environment(), code=2)
+    assert value(home) == OLD
+
+
 def test_a_manual_rotation_asks_for_the_value_and_waits_for_the_revocation(
     home: VaultHome, vendor: OpenRouter, net: Internet
 ) -> None:

@@ -19,6 +19,7 @@ from keyvault.rotation.context import CLOSED, STUCK, UNANSWERED, Options, Outcom
 from keyvault.rotation.plan import Planned
 from keyvault.rotation.workflow import Workflow
 from keyvault.vault.keys import ApiKey
+from keyvault.vault.rotating import BEGUN
 from keyvault.vault.vault import Vault
 
 _WHAT = ("due", "status", "resume", "abort", "rollback", "schedule")
@@ -160,6 +161,10 @@ def _one(
             grace=0 if leaked else grace,
             leaked=leaked,
         )
+    elif (
+        said["manual"] and key.rotation and (key.rotation.scheme, key.rotation.step) == ("manual", BEGUN) and not said["leaked"]
+    ):
+        hands.before(one)  # nothing was brought the last time, so it is as new
     elif not (said["resume"] or said["due"]):
         raise InvalidInput(f"{key.ref} is being rotated (step: {one.step})", f"keyvault rotate --resume {key.ref}")
     elif said["admin"] or (said["leaked"] and said["resume"]):
@@ -171,6 +176,11 @@ def _one(
             leaked=said["leaked"],
         )
     return Workflow(vault, key.ref, hands, options).run()
+
+
+def _waits_for_a_value(key: ApiKey) -> bool:
+    """A person is to bring the new value, and has not yet."""
+    return key.rotation is not None and (key.rotation.scheme, key.rotation.step) == ("manual", BEGUN)
 
 
 def _grace(said: dict[str, Any]) -> int:

@@ -48,7 +48,8 @@ def install(session: Session, shell: str | None, at_start: bool, yes: bool) -> N
         return
     _agree(session, where.path, file, wanted, yes=yes)
     startup_file.write(file, wanted)
-    terminal.tip(f"wrote {escape(file.path)}; it counts for every {name} that starts from now on")
+    called = "R" if name == "r" else name
+    terminal.tip(f"wrote {escape(file.path)}; it counts for every {called} that starts from now on")
 
 
 @command.command("uninstall")
