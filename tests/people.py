@@ -47,7 +47,12 @@ class Terminal:
     eof = pexpect.EOF
 
     def __init__(
-        self, home: VaultHome, *words: str, env: dict[str, str] | None = None, program: list[str] | None = None
+        self,
+        home: VaultHome,
+        *words: str,
+        env: dict[str, str] | None = None,
+        program: list[str] | None = None,
+        columns: int = 400,
     ) -> None:
         command = program or [*COMMAND, *words]
         self._log = io.BytesIO()
@@ -57,7 +62,7 @@ class Terminal:
             env=home.environment | {"XDG_RUNTIME_DIR": home.folder, "TERM": "xterm"} | (env or {}),
             cwd=home.folder,
             timeout=30,
-            dimensions=(60, 400),
+            dimensions=(60, columns),
         )
         self.child.delaybeforesend = None
         self.child.logfile_read = self._log

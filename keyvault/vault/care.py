@@ -29,12 +29,16 @@ class SlotSecret(NamedTuple):
 
 
 class NewVault(NamedTuple):
-    """A vault that is not stored yet."""
+    """A vault that is not stored yet, and the keys that it opens with."""
 
     header: Header
     blobs: dict[bytes, bytes]
     head: bytes
     root: Root
+    keys: VaultKeys
+
+    def __repr__(self) -> str:
+        return f"NewVault({self.header.vault_id})"
 
 
 def new_vault(secrets: list[SlotSecret], vault_id: str = "") -> NewVault:
@@ -43,8 +47,9 @@ def new_vault(secrets: list[SlotSecret], vault_id: str = "") -> NewVault:
         raise InvalidInput("a vault needs a way to unlock it")
     empty, vault_key = Header(vault_id or new_vault_id(), 1, ()), random_bytes(32)
     header = with_slots(empty, [_wrap(empty, secret, vault_key) for secret in secrets])
-    blobs, head, root = first_state(header, derive_keys(vault_key, header.vault_id, 1), clock.now())
-    return NewVault(header, blobs, head, root)
+    keys = derive_keys(vault_key, header.vault_id, 1)
+    blobs, head, root = first_state(header, keys, clock.now())
+    return NewVault(header, blobs, head, root, keys)
 
 
 def new_vault_id() -> str:

@@ -106,6 +106,19 @@ def test_a_person_who_typed_is_not_asked_again(typed: TypedHome) -> None:
     assert typed.status()["served"] == 1
 
 
+def test_whoever_made_a_vault_is_not_asked_again(home: AgentHome) -> None:
+    os.mkdir(home.folder + "/n", 0o700)
+    new = TypedHome(home.folder + "/n")
+    person = Terminal(new, "init", "--unlock", "passphrase", "--no-recovery")
+    person.answer("new passphrase: ", PASSPHRASE)
+    person.answer("the same again: ", PASSPHRASE)
+    person.end()
+    wait_for(new)
+    new.run("add", "openai", "--stdin", stdin=b"sk-1")
+    assert new.run("get", "openai", "--reveal").stdout == b"sk-1"
+    new.run("lock")
+
+
 def wait_for(home: AgentHome) -> None:
     """Until the agent that was started by the way answers."""
     deadline = time.monotonic() + 20

@@ -99,7 +99,7 @@ def test_colour_is_for_terminals_and_for_those_who_did_not_say_no(home: BareHome
 
 
 def test_a_table_fits_the_terminal_and_is_whole_in_a_pipe(home: BareHome, kept: dict[str, str]) -> None:
-    person = Terminal(home, program=["sh", "-c", "stty cols 70; exec keyvault check"], env=kept | {"NO_COLOR": "1"})
+    person = Terminal(home, "check", env=kept | {"NO_COLOR": "1"}, columns=70)
     lines = ("KEY  " + person.end(8).partition("KEY  ")[2]).partition("\n\n")[0].splitlines()
     assert max(map(len, lines)) <= 70
     assert lines[-1].strip() == "was refused"

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from keyvault.cli import guided, new_slots, progress, recovery, terminal
+from keyvault.cli import agents, guided, new_slots, progress, recovery, terminal
 from keyvault.cli.app import common
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
@@ -17,6 +17,7 @@ from keyvault.core.text import escape
 from keyvault.store import os_keyring
 from keyvault.store.files import make_private_folder
 from keyvault.store.sqlite import create_store
+from keyvault.unlock.opening import open_vault
 from keyvault.unlock.passphrase import given
 from keyvault.vault import care
 from keyvault.vault.anchor import Anchors
@@ -73,6 +74,8 @@ def command(
         create_store(settings.vault_path, vault.blobs, vault.head)
     for notice in care.remember(Anchors(settings.state), settings.vault_path, vault):
         terminal.warn(notice)
+    if kind != KEY_FILE and given(settings) is None:  # whoever typed it just now is not asked again
+        agents.start_after(settings, open_vault(settings, lambda _: vault.keys))
     _tell(session, kind, key_file)
 
 
