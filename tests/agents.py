@@ -61,7 +61,7 @@ class AgentHome(VaultHome):
     def status(self) -> dict[str, Any]:
         """What the agent tells of itself; empty where there is none."""
         client.unanswered.clear()
-        answer = client.exchange(os.fsencode(self.socket), b"status", [], PATIENCE)
+        answer = client.exchange(os.fsencode(self.socket), b"status", [], PATIENCE, PATIENCE)
         told: dict[str, Any] = json.loads(answer[2][0][1]) if answer else {}
         return told
 

@@ -123,7 +123,7 @@ def status(configured: Settings) -> dict[str, Any] | None:
 
     from keyvault.agent import client, place
 
-    answer = client.exchange(place.path_of(configured.home), b"status", [], client.WHOLE_ANSWER)
+    answer = client.exchange(place.path_of(configured.home), b"status", [], client.WHOLE_ANSWER, client.WHOLE_ANSWER)
     if answer is None or answer[0] != client.DONE:
         return None
     told: dict[str, Any] = json.loads(b"".join(content for _, content in answer[2]))
