@@ -26,6 +26,19 @@ def main(*, asked: bool = False) -> None:
     sys.exit(code)
 
 
+def without_site() -> None:
+    """Run the command line that the agent did not answer, in an interpreter that was started without `site`."""
+    import site
+
+    site.main()
+    folder = os.path.dirname(os.path.abspath(__file__))
+    if folder.startswith((site.getuserbase() or "\0") + os.sep):  # which an isolated interpreter leaves out
+        words = [sys.executable, "-P", os.path.join(folder, "__main__.py"), "--asked", *sys.argv[1:]]
+        os.execv(sys.executable, words)  # noqa: S606
+    sys.argv[0] = "keyvault"
+    main(asked=True)
+
+
 def _run(words: list[str], *, asked: bool) -> int:
     if words == ["--version"]:
         from keyvault.cli import version

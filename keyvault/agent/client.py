@@ -1,6 +1,6 @@
 """Ask the agent, and write what it answers. Any doubt, and the caller takes the slow path, as if there were no agent.
 
-Self-contained and cheap: it imports only what is built into the interpreter; see keyvault.agent.call. The wire is described in
+Self-contained and cheap: it imports only what is built into the interpreter; see keyvault.call. The wire is described in
 keyvault.agent.protocol.
 """
 
@@ -13,7 +13,6 @@ import posix
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket as Socket  # noqa: N812
-    from typing import NoReturn
 
 SERVED = ("env", "get", "which", "list", "hook", "run")
 NOT_ASKED = (b"KEYVAULT_PASSPHRASE", b"KEYVAULT_PASSPHRASE_FILE", b"KEYVAULT_PASSPHRASE_FD", b"KEYVAULT_KEY_FILE")
@@ -254,20 +253,3 @@ def private_folder(folder: bytes) -> bool:
     except OSError:
         return False
     return info.st_mode == 0o040700 and info.st_uid == posix.geteuid()
-
-
-def answer_or_run(words: list[str]) -> "NoReturn":
-    """Have the agent answer, or else be the whole program, in this process where `site` makes it whole."""
-    if (code := ask(words)) is not None:
-        posix._exit(code)  # noqa: SLF001 - all is written
-    import site
-
-    site.main()
-    package = __file__.rpartition("/agent/")[0]
-    if package.startswith((site.getuserbase() or "\0") + "/"):  # which an isolated interpreter leaves out
-        posix.execv(sys.executable, [sys.executable, "-P", package + "/__main__.py", "--asked", *words])
-    from keyvault.__main__ import main
-
-    sys.argv[0] = "keyvault"
-    main(asked=True)
-    raise AssertionError

@@ -28,7 +28,7 @@ def fastest_call() -> list[str]:
     if native := _native_client():
         return [native]
     if sys.platform != "win32":
-        return [sys.executable, "-I", "-S", "-E", os.path.join(_PACKAGE, "agent", "call.py")]
+        return [sys.executable, "-I", "-S", "-E", os.path.join(_PACKAGE, "call.py")]
     return [sys.executable, "-P" if _is_users_own() else "-I", os.path.join(_PACKAGE, "__main__.py")]
 
 

@@ -73,7 +73,7 @@ def _home(install: Install, folder: str, count: int, homes: list[dict[str, str]]
 
 
 def _costs(install: Install, folder: str, homes: list[dict[str, str]], times: int) -> tuple[Costs, str]:
-    about = "import keyvault.agent as a; print(a.__path__[0])"
+    about = "import keyvault; print(keyvault.__path__[0])"
     printed = subprocess.run([install.python, "-I", "-c", about], stdout=subprocess.PIPE, text=True, check=True).stdout
     hook = [install.python, "-I", "-S", "-E", os.path.join(printed.strip(), "call.py"), "env", "--format", "bash"]
     pairs: dict[str, dict[int, Pair]] = {}

@@ -12,6 +12,7 @@ import native_client
 import pytest
 from vaults import VaultHome, add_key
 
+import keyvault
 from keyvault.agent import client
 
 # All that `--version` loads of ours, and nothing else.
@@ -155,7 +156,7 @@ _WARM = {"keyvault", "keyvault.agent", "keyvault.agent.client", "time", "_socket
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no agent there")
 def test_a_call_that_the_agent_answers_loads_these_modules_and_no_more() -> None:
-    call = os.path.join(os.path.dirname(client.__file__), "call.py")
+    call = os.path.join(os.path.dirname(keyvault.__file__), "call.py")
     with tempfile.TemporaryDirectory(prefix="kv-") as folder:
         place = native_client.Place(folder)
         with native_client.agent(place, native_client.answer((client.OUT, b"x"))):

@@ -16,13 +16,14 @@ import native_client
 import pytest
 from native_client import FOUND_BY_SANITIZER, SANITIZED, Place, agent, answer
 
+import keyvault
 from keyvault.agent import client, protocol
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32" or shutil.which("cc") is None, reason="there is no C compiler, so there is no native client"
 )
 OUT, ERR, DATA = client.OUT, client.ERR, client.DATA
-_CALL = os.path.join(os.path.dirname(client.__file__), "call.py")
+_CALL = os.path.join(os.path.dirname(keyvault.__file__), "call.py")
 _LEFT_TO_PYTHON = b"--asked env\n"
 
 
