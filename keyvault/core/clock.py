@@ -20,6 +20,11 @@ def now() -> int:
     return int(time.time())
 
 
+def is_time(at: int) -> bool:
+    """Whether a number can be a point in time."""
+    return 0 <= at <= LATEST
+
+
 def uptime() -> tuple[str, int]:
     """Which run of the machine this is, and its seconds so far, sleep included: no clock that is set moves them.
 
@@ -67,6 +72,6 @@ def parse_time(text: str, *, relative_to: int | None = None) -> int:
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
     seconds = int(at.timestamp())
-    if not 0 <= seconds <= LATEST:
+    if not is_time(seconds):
         raise InvalidInput(f'"{escape(text[:40])}" is out of range', "dates lie between 1970 and 9999")
     return seconds

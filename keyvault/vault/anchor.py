@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Any, NamedTuple
 
-from keyvault.core.clock import LATEST
+from keyvault.core.clock import is_time
 from keyvault.core.errors import KeyvaultError, NotFound
 from keyvault.crypto.primitives import sha256
 from keyvault.store.files import check_private, make_private_folder, read_private, write_private
@@ -48,7 +48,7 @@ class Anchors:
             return None
         anchor = Anchor(vault_id, *(fields.get(name) for name in Anchor._fields[1:]))  # type: ignore[arg-type]
         right = [type(part) for part in anchor] == [str, int, str, str, int]
-        if not (right and 0 < anchor.seq < 2**63 and 0 <= anchor.at <= LATEST and is_hex(32)(anchor.chain)):
+        if not (right and 0 < anchor.seq < 2**63 and is_time(anchor.at) and is_hex(32)(anchor.chain)):
             raise AnchorLost
         return anchor
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from keyvault.core.clock import is_time
 from keyvault.vault.codec import altered
-from keyvault.vault.keys import is_time
 
 
 class Checked(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypedDict
 
-from keyvault.core.clock import LATEST
+from keyvault.core.clock import is_time
 from keyvault.core.errors import AlreadyExists, InvalidInput, NotFound
 from keyvault.core.refs import check_variable, is_field, parse_ref
 from keyvault.crypto.primitives import random_bytes
@@ -227,6 +227,6 @@ def _checked(details: Details, values: Mapping[str, str]) -> Details:
         check_text("tag", value, 256)
     for what in ("created", "expires", "leaked"):
         at = details.get(what)
-        if at is not None and not 0 <= int(str(at)) <= LATEST:
+        if at is not None and not is_time(int(str(at))):
             raise InvalidInput(f"the date {what!a} is out of range", "dates lie between 1970 and 9999")
     return details

@@ -7,7 +7,7 @@ row holds a random commit id: two vaults that did the same things still have dif
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from keyvault.core.clock import LATEST
+from keyvault.core.clock import is_time
 from keyvault.crypto.primitives import random_bytes, sha256
 from keyvault.vault.codec import ID_SIZE, NO_ID, altered, dump_json, is_hex, load_json, take
 
@@ -56,7 +56,7 @@ def decode(opened: bytes, seq: int) -> tuple[bytes, Row, bytes]:
         previous=take(fields, "previous", int, lambda n: 0 <= n < seq),
         commit=take(fields, "commit", str, is_hex(16)),
         what=take(fields, "what", str),
-        at=take(fields, "at", int, lambda at: 0 <= at <= LATEST),
+        at=take(fields, "at", int, is_time),
         keys=tuple(take(fields, "keys", list, _are_ids)),
         total=take(fields, "total", int),
         abandoned=abandoned,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from sys import intern
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from keyvault.core.clock import DAY, LATEST
+from keyvault.core.clock import DAY, is_time
 from keyvault.core.errors import InvalidInput, NotFound
 from keyvault.core.refs import DEFAULT_LABEL, KeyRef
 from keyvault.vault.codec import altered, dump_json, is_hex, load_json, take
@@ -260,11 +260,6 @@ def _revision(counter: int, author: str) -> tuple[int, str]:
     if type(counter) is not int or type(author) is not str:
         raise altered("a record")
     return counter, intern(author)
-
-
-def is_time(at: int) -> bool:
-    """Whether a number can be a time."""
-    return 0 <= at <= LATEST
 
 
 def check_text(what: str, text: str, limit: int = LARGEST_TEXT) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from keyvault.core.clock import LATEST
+from keyvault.core.clock import is_time
 from keyvault.vault.codec import altered, is_hex, take
 
 BEGUN, CREATING, PENDING, CHECKED, PROMOTED = "begun", "creating", "pending", "checked", "promoted"
@@ -103,7 +103,7 @@ def read_rotation(fields: dict[str, Any] | None, versions: Sequence[str]) -> Rot
         rotation.new_expires or 0,
     )
     spans = (rotation.grace, rotation.up)
-    if not all(0 <= n <= LATEST for n in (*times, *spans)) or not is_hex(8)(rotation.id):
+    if not all(map(is_time, (*times, *spans))) or not is_hex(8)(rotation.id):
         raise altered("a record")
     if rotation.old not in versions or (rotation.new and rotation.new not in versions):
         raise altered("a record")
@@ -113,7 +113,7 @@ def read_rotation(fields: dict[str, Any] | None, versions: Sequence[str]) -> Rot
 def read_ended(rows: Any) -> tuple[Ended, ...]:
     """The rotations that ended, oldest first. Raises VaultCorrupt, TypeError."""
     ended = tuple(Ended(*_row(row)) for row in rows)
-    if any([*map(type, e)] != [int, int, str, str] or not (0 <= e.began <= LATEST and 0 <= e.at <= LATEST) for e in ended):
+    if any([*map(type, e)] != [int, int, str, str] or not (is_time(e.began) and is_time(e.at)) for e in ended):
         raise altered("a record")
     return ended
 
