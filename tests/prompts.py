@@ -50,6 +50,8 @@ class Shell:
         bin_folder = os.path.join(home.folder, "bin")  # `keyvault` as people type it
         os.makedirs(bin_folder, exist_ok=True)
         write(os.path.join(bin_folder, "keyvault"), f'#!/bin/sh\nexec {COMMAND[0]} -m {COMMAND[2]} "$@"\n', 0o755)
+        if name == "fish":  # else its first start reads all of the system's man pages, in the background
+            os.makedirs(os.path.join(home.folder, ".local", "share", "fish", "generated_completions"), exist_ok=True)
         self._folder = home.folder
         self._log = io.BytesIO()
         self._steps = 0
