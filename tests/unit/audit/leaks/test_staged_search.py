@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -171,14 +172,15 @@ def test_a_hook_sees_the_index_that_git_is_about_to_commit(repo: Repo, tmp_path:
     assert (code, said.strip()) == (1, "HOOK [('a', 1)]")
 
 
-def test_a_small_commit_is_searched_in_well_under_a_tenth_of_a_second(repo: Repo) -> None:
+def test_a_small_commit_is_searched_in_the_time_of_some_starts_of_git(repo: Repo) -> None:
     for number in range(20):
         repo.write(f"{number}.py", "x = 1\n" * 1000)
     repo.git("add", ".")
 
-    def elapsed() -> float:
+    def elapsed(what: Callable[[], object]) -> float:
         start = time.perf_counter()
-        search()
+        what()
         return time.perf_counter() - start
 
-    assert min(elapsed() for _ in range(5)) < 0.1
+    pairs = [(elapsed(search), elapsed(lambda: repo.git("diff", "--cached", "--name-only"))) for _ in range(5)]
+    assert min(mine for mine, _ in pairs) < 40 * min(gits for _, gits in pairs)
