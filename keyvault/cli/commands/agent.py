@@ -6,16 +6,13 @@ import sys
 
 import click
 
-from keyvault.cli import agents
+from keyvault.cli import agents, options
 from keyvault.cli.app import common
-from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 
 
 @click.command()
-@click.option(
-    "--for", "longest", type=GIVEN, metavar="SPAN", help="How long: 8h, 90min, 2d. Else what config.toml says, or 8h."
-)
+@options.for_how_long
 @common
 @click.pass_obj
 def command(session: Session, longest: str | None) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 
 import click
 
-from keyvault.cli import exits, progress, render, terminal
+from keyvault.cli import exits, options, progress, render, terminal
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core import clock
@@ -20,14 +20,8 @@ from keyvault.liveness.balance import Figure, Standing
 @click.command()
 @click.argument("refs", nargs=-1, metavar="[REF]...")
 @click.option("--below", metavar="N", help="Exit with 7 if less than N is left anywhere, in the vendor's unit.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0.1, 300),
-    default=asking.SECONDS,
-    metavar="SECONDS",
-    help="For each attempt; 10 if not said.",
-)
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@options.timeout(asking.SECONDS)
+@options.as_json
 @common
 @click.pass_obj
 def command(session: Session, refs: tuple[str, ...], below: str | None, timeout: float, as_json: bool) -> int:

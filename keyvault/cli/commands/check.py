@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import exits, progress, render
+from keyvault.cli import exits, options, progress, render
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core import clock
@@ -21,14 +21,8 @@ from keyvault.liveness.check import Result
 @click.option(
     "--fail-on", metavar="VERDICT,...", default=",".join(verdict.BAD), help="What makes the exit code 7; 'none' for nothing."
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0.1, 300),
-    default=asking.SECONDS,
-    metavar="SECONDS",
-    help="For each attempt; 10 if not said.",
-)
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@options.timeout(asking.SECONDS)
+@options.as_json
 @common
 @click.pass_obj
 def command(session: Session, refs: tuple[str, ...], strict: bool, fail_on: str, timeout: float, as_json: bool) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import importing, progress, render, terminal
+from keyvault.cli import importing, options, progress, render, terminal
 from keyvault.cli.app import common
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
@@ -19,8 +19,8 @@ from keyvault.discover.plan import Planned, plan
 
 @click.command()
 @click.argument("paths", type=GIVEN, nargs=-1, metavar="[PATH]...")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--replace", is_flag=True, help="Give keys that exist the values found; the old ones stay in their history.")
+@options.yes
+@options.replace
 @click.option("--clean", is_flag=True, help="With --yes: take the values out of the files too; the originals are sealed first.")
 @click.option("--json", "as_json", is_flag=True, help="What was found as JSON; nothing is taken in.")
 @common

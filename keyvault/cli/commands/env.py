@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import exits, explaining
+from keyvault.cli import exits, explaining, options
 from keyvault.cli.app import common
 from keyvault.cli.exporting import Request, run
 from keyvault.cli.given import GIVEN
@@ -28,7 +28,7 @@ from keyvault.formats import DIALECTS, FORMATS
     metavar="FILE",
     help="Write into FILE and keep its other lines. The format is dotenv if none is given.",
 )
-@click.option("--profile", metavar="P", help="A profile of the project in this folder; else KEYVAULT_PROFILE, if set.")
+@options.profile
 @click.option("--explain", is_flag=True, help="Say where each variable would come from, instead of printing values.")
 @click.option("--unset", is_flag=True, help="Print what removes these variables from the shell again.")
 @click.option("--reveal", is_flag=True, help="Show values on a terminal too.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import render
+from keyvault.cli import options, render
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core import clock
@@ -14,7 +14,7 @@ from keyvault.vault.keys import ApiKey, Version
 
 @click.command()
 @click.argument("ref")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@options.as_json
 @common
 @click.pass_obj
 def command(session: Session, ref: str, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import exits, render, terminal, value_input
+from keyvault.cli import exits, options, render, terminal, value_input
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core.errors import NotFound
@@ -14,7 +14,7 @@ from keyvault.providers.identify import Candidate
 
 @click.command()
 @value_input.options
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@options.as_json
 @common
 @click.pass_obj
 def command(session: Session, stdin: bool, file: str | None, from_env: str | None, as_json: bool) -> int:

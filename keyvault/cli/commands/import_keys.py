@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import importing, render, terminal
+from keyvault.cli import importing, options, render, terminal
 from keyvault.cli.app import common
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
@@ -17,8 +17,8 @@ from keyvault.discover.sources import KINDS
 @click.command("import")
 @click.argument("sources", type=GIVEN, nargs=-1, metavar="SOURCE...")
 @click.option("--from", "kind", type=click.Choice(KINDS), help="What kind of source it is, where name and content do not tell.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--replace", is_flag=True, help="Give keys that exist the values found; the old ones stay in their history.")
+@options.yes
+@options.replace
 @click.option("--clean", is_flag=True, help="Then offer to take the values out of the files; the originals are sealed first.")
 @click.option("--undo", type=GIVEN, metavar="FILE", help="Put FILE back as it was before its last cleaning.")
 @click.option("--json", "as_json", is_flag=True, help="The preview as JSON; nothing is taken in without --yes.")

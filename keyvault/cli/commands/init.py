@@ -6,9 +6,8 @@ import os
 
 import click
 
-from keyvault.cli import agents, guided, new_slots, progress, recovery, terminal
+from keyvault.cli import agents, guided, new_slots, options, progress, recovery, terminal
 from keyvault.cli.app import common
-from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core.errors import AlreadyExists, Unreachable
 from keyvault.core.harden import harden_process
@@ -31,13 +30,11 @@ from keyvault.vault.slots import KEY_FILE, KEYRING, PASSPHRASE
     type=click.Choice([KEYRING, PASSPHRASE, KEY_FILE]),
     help="How the vault is unlocked from now on; `keyvault slots add` adds more ways.",
 )
-@click.option("--key-file", type=GIVEN, metavar="FILE", help="Where the new key file goes.")
-@click.option("--strong", is_flag=True, help="Make guessing the passphrase four times as expensive.")
-@click.option(
-    "--recovery-file", type=GIVEN, metavar="FILE", help="Write the recovery code to a new file instead of the terminal."
-)
-@click.option("--no-recovery", is_flag=True, help="Go without a recovery code.")
-@click.option("--insist", is_flag=True, help="Accept a weak passphrase, or a key file beside the vault.")
+@options.key_file
+@options.strong
+@options.recovery_file
+@options.no_recovery
+@options.insist
 @common
 @click.pass_obj
 def command(

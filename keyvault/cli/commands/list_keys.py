@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from keyvault.cli import render, terminal
+from keyvault.cli import options, render, terminal
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core import clock
@@ -21,7 +21,7 @@ _NEVER = Used(None, None)
 @click.command()
 @click.argument("pattern", required=False)
 @click.option("--removed", is_flag=True, help="List the removed keys instead.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@options.as_json
 @common
 @click.pass_obj
 def command(session: Session, pattern: str | None, removed: bool, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import render
+from keyvault.cli import options, render
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core import clock
@@ -13,7 +13,7 @@ from keyvault.core.text import escape
 
 @click.command()
 @click.option("-n", "--number", type=click.IntRange(1, 10**9), default=50, show_default=True, help="How many, newest first.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@options.as_json
 @common
 @click.pass_obj
 def command(session: Session, number: int, as_json: bool) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import new_slots, terminal
+from keyvault.cli import new_slots, options, terminal
 from keyvault.cli.app import common
-from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core.errors import InvalidInput
 from keyvault.unlock.passphrase import from_file
@@ -15,8 +14,8 @@ from keyvault.vault.slots import PASSPHRASE, decode_all
 
 
 @click.command()
-@click.option("--new-passphrase-file", type=GIVEN, metavar="FILE", help="Take the new passphrase from a file.")
-@click.option("--strong", is_flag=True, help="Make guessing the passphrase four times as expensive.")
+@options.new_passphrase_file
+@options.strong
 @click.option("--insist", is_flag=True, help="Accept a weak passphrase.")
 @common
 @click.pass_obj

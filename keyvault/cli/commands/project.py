@@ -6,7 +6,7 @@ import os
 
 import click
 
-from keyvault.cli import exits, render, terminal
+from keyvault.cli import exits, options, render, terminal
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core.errors import AlreadyExists, NotFound
@@ -55,7 +55,7 @@ def init(session: Session, sources: tuple[str, ...]) -> None:
 
 @command.command("check")
 @click.option("--profile", metavar="P", help="With that profile; else all of them are checked.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@options.as_json
 @common
 @click.pass_obj
 def check(session: Session, profile: str | None, as_json: bool) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from keyvault.cli import pages, render, terminal
+from keyvault.cli import options, pages, render, terminal
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core.errors import InvalidInput
@@ -18,7 +18,7 @@ from keyvault.providers.schema import Check, Provider
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[ID | open ID | new ID]")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@options.as_json
 @click.option("--base-url", metavar="URL", help="With `new`: where its API is; http:// only on this machine.")
 @click.option("--env", "variable", metavar="NAME", help="With `new`: the variable its programs read.")
 @click.option("--name", metavar="TEXT", help="With `new`: its name.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import terminal
+from keyvault.cli import options, terminal
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core import clock
@@ -16,7 +16,7 @@ from keyvault.vault import changes
 @click.command()
 @click.argument("ref")
 @click.option("--versions", is_flag=True, help="Erase only the earlier values of a key that stays.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.yes
 @common
 @click.pass_obj
 def command(session: Session, ref: str, versions: bool, yes: bool) -> None:

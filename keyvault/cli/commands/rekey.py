@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import new_slots, progress, recovery, terminal
+from keyvault.cli import new_slots, options, progress, recovery, terminal
 from keyvault.cli.app import common
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
@@ -23,8 +23,8 @@ from keyvault.vault.vault import Vault
 @click.option(
     "--recovery-file", type=GIVEN, metavar="FILE", help="Write the new recovery code to a new file instead of the terminal."
 )
-@click.option("--no-recovery", is_flag=True, help="Go without a recovery code.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.no_recovery
+@options.yes
 @common
 @click.pass_obj
 def command(session: Session, recovery_file: str | None, no_recovery: bool, yes: bool) -> None:

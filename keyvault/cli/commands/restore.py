@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import click
 
-from keyvault.cli import terminal
+from keyvault.cli import options, terminal
 from keyvault.cli.app import common
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
@@ -30,7 +30,7 @@ Content = Callable[[], tuple[dict[bytes, bytes], bytes]]
 
 @click.command()
 @click.argument("file", type=GIVEN, required=False)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.yes
 @common
 @click.pass_obj
 def command(session: Session, file: str | None, yes: bool) -> None:

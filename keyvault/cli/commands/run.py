@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import streams, terminal
+from keyvault.cli import options, streams, terminal
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core import clock
@@ -17,7 +17,7 @@ from keyvault.vault.usage import USED
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.option("--only", multiple=True, metavar="REF", help="Give it only this key. Repeatable.")
-@click.option("--profile", metavar="P", help="A profile of the project in this folder; else KEYVAULT_PROFILE, if set.")
+@options.profile
 @click.option("--redact", is_flag=True, help="Mask the values in its output where that goes to a pipe or a file.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- CMD [ARG]...")
 @common

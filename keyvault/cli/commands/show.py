@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import render
+from keyvault.cli import options, render
 from keyvault.cli.app import common
 from keyvault.cli.commands.list_keys import age, as_dict, balance_text, verdict_text
 from keyvault.cli.session import Session
@@ -18,7 +18,7 @@ from keyvault.vault.usage import Used
 
 @click.command()
 @click.argument("ref")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@options.as_json
 @common
 @click.pass_obj
 def command(session: Session, ref: str, as_json: bool) -> None:

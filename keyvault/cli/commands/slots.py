@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import new_slots, recovery, render, terminal
+from keyvault.cli import new_slots, options, recovery, render, terminal
 from keyvault.cli.app import common
-from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core.errors import InvalidInput, NotFound
 from keyvault.core.text import escape
@@ -17,7 +16,7 @@ from keyvault.vault.vault import Vault
 
 
 @click.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@options.as_json
 @common
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
@@ -27,7 +26,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@options.as_json
 @common
 @click.pass_obj
 def list_slots(session: Session, as_json: bool) -> None:
@@ -46,13 +45,11 @@ def list_slots(session: Session, as_json: bool) -> None:
 
 @command.command("add")
 @click.argument("kind", type=click.Choice(KINDS))
-@click.option("--key-file", type=GIVEN, metavar="FILE", help="Where the new key file goes.")
-@click.option("--strong", is_flag=True, help="Make guessing the passphrase four times as expensive.")
-@click.option("--new-passphrase-file", type=GIVEN, metavar="FILE", help="Take the new passphrase from a file.")
-@click.option(
-    "--recovery-file", type=GIVEN, metavar="FILE", help="Write the recovery code to a new file instead of the terminal."
-)
-@click.option("--insist", is_flag=True, help="Accept a weak passphrase, or a key file beside the vault.")
+@options.key_file
+@options.strong
+@options.new_passphrase_file
+@options.recovery_file
+@options.insist
 @common
 @click.pass_obj
 def add(
@@ -86,7 +83,7 @@ def add(
 
 @command.command("remove")
 @click.argument("slot_id", metavar="ID")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.yes
 @common
 @click.pass_obj
 def remove(session: Session, slot_id: str, yes: bool) -> None:

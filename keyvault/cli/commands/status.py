@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from keyvault.cli import agents, exits, render
+from keyvault.cli import agents, exits, options, render
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core.text import escape
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@options.as_json
 @common
 @click.pass_obj
 def command(session: Session, as_json: bool) -> int:

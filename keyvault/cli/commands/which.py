@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from keyvault.cli import exits, render
+from keyvault.cli import exits, options, render
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
 from keyvault.core.refs import check_variable
@@ -21,7 +21,7 @@ _NOW = {UNSET: "not set", EMPTY: "set to nothing", SAME: "set to this key", OTHE
 @click.command()
 @click.argument("variable", metavar="VAR")
 @click.option("--profile", metavar="P", help="As with `env`.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@options.as_json
 @common
 @click.pass_obj
 def command(session: Session, variable: str, profile: str | None, as_json: bool) -> int:
