@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from checkout import ROOT
 from hypothesis import settings
 from internet import Internet
 
 settings.register_profile("suite", deadline=None)  # on a shared machine, a slow example says nothing
 settings.load_profile("suite")
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TOOLS = os.path.join(ROOT, ".tools", "node_modules")
 
 

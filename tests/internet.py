@@ -17,6 +17,9 @@ from typing import NamedTuple
 
 import trustme
 
+from keyvault.net import client
+from keyvault.net.client import Answer, NoAnswer, Request
+
 
 class Asked(NamedTuple):
     """A request as a server saw it."""
@@ -35,6 +38,8 @@ class Reply(NamedTuple):
     body: str | bytes = ""
     headers: Mapping[str, str] = {}
 
+
+PROXIES = [name for word in ("HTTP", "HTTPS", "ALL", "NO") for name in (f"{word}_PROXY", f"{word}_proxy".lower())]
 
 Answerer = Callable[[Asked], Reply]
 Raw = Callable[[Asked, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -223,3 +228,17 @@ def reset(connection: socket.socket) -> None:
     """Hang up so that the other side gets a reset instead of an end."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
+
+
+def send_all(*requests: Request, seconds: float = 5.0) -> list[Answer | NoAnswer]:
+    """What the program's own client hears; all are asked at once."""
+
+    async def ask() -> list[Answer | NoAnswer]:
+        async with client.opened(seconds) as asker:
+            return list(await asyncio.gather(*(asker.send(request) for request in requests)))
+
+    return asyncio.run(ask())
+
+
+def send(request: Request, seconds: float = 5.0) -> Answer | NoAnswer:
+    return send_all(request, seconds=seconds)[0]

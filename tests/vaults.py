@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from keyvault.store.sqlite import create_store, open_store
 from keyvault.unlock import key_file
@@ -61,22 +61,22 @@ class VaultHome:
         self, *words: str, stdin: bytes = b"", env: dict[str, str] | None = None, code: int | None = 0, cwd: str = ""
     ) -> subprocess.CompletedProcess[bytes]:
         """Run the installed command without a terminal. `code` is the expected exit code; None: any."""
-        done = subprocess.run(
-            [*COMMAND, *words],
-            input=stdin,
-            env=self.environment | (env or {}),
-            capture_output=True,
-            timeout=120,
-            check=False,
-            cwd=cwd or self.folder,
-            start_new_session=True,
-        )
+        done = without_terminal([*COMMAND, *words], self.environment | (env or {}), cwd or self.folder, stdin)
         if code is not None:
             assert done.returncode == code, (words, done.returncode, done.stdout[-2000:], done.stderr[-2000:])
         return done
 
 
 COMMAND: Sequence[str] = (sys.executable, "-m", "keyvault")
+
+
+def without_terminal(
+    words: Sequence[str], env: Mapping[str, str], cwd: str, stdin: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a program in a session of its own, so that nothing in it finds a terminal to ask at."""
+    return subprocess.run(
+        words, input=stdin, env=env, capture_output=True, timeout=120, check=False, cwd=cwd, start_new_session=True
+    )
 
 
 def add_key(vault: Vault, ref: str, value: str, variable: str = "", at: int = 1_790_000_000) -> None:

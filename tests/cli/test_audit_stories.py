@@ -14,14 +14,14 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from checkout import ROOT
 from internet import Internet, as_json
 from people import AskingHome, Terminal, bytes_of, text_of, write
-from vaults import VaultHome, add_key
+from vaults import VaultHome, add_key, without_terminal
 
 from keyvault.core.clock import DAY, now
 from keyvault.vault import changes
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OWN = "sk-proj-" + "aB3dE5gH7j" * 7 + "kL9n" + "T3BlbkFJ" + "pQ2sT4vW6y" * 7 + "zA1c"
 FORMER = OWN.replace("aB3d", "mN4p")
 OTHER = "gsk_" + "kT7vR2xW9mQ4zL8bN3cJ" * 2 + "H6fD1sP5yG0a"
@@ -339,15 +339,8 @@ def test_the_hook_of_git_stops_a_commit_that_adds_a_key(home: VaultHome, work: s
     git(work, "commit", "-qm", "clean")
     git(work, "add", ".env")
     identity = ("-c", "user.name=x", "-c", "user.email=x@example.org")
-    done = subprocess.run(
-        ["git", *identity, "commit", "-qm", "leak"],
-        cwd=work,
-        capture_output=True,
-        timeout=60,
-        check=False,
-        env={"PATH": os.environ["PATH"], "HOME": home.folder},
-        start_new_session=True,
-    )
+    bare = {"PATH": os.environ["PATH"], "HOME": home.folder}
+    done = without_terminal(["git", *identity, "commit", "-qm", "leak"], bare, work)
     assert done.returncode != 0
     assert b"openai/default" in done.stdout + done.stderr
     assert OWN.encode() not in done.stdout + done.stderr
@@ -378,15 +371,7 @@ def test_pre_commit_itself_runs_the_hook(home: VaultHome, work: str, tmp_path: P
     environment = home.environment | {"PRE_COMMIT_HOME": str(tmp_path / "pre-commit")}
 
     def run() -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [*program, "run", "keyvault-leaks"],
-            cwd=work,
-            env=environment,
-            capture_output=True,
-            timeout=120,
-            check=False,
-            start_new_session=True,
-        )
+        return without_terminal([*program, "run", "keyvault-leaks"], environment, work)
 
     done = run()
     assert done.returncode == 0, done.stdout

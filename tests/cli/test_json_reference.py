@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 from agents import agent_home
+from checkout import ROOT
 from internet import Internet, as_json
 from vaults import VaultHome
-
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def documented() -> dict[str, Any]:

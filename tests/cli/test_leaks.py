@@ -17,7 +17,7 @@ from typing import Self
 
 import pytest
 from people import AskingHome, Terminal, bytes_of, write
-from vaults import COMMAND, VaultHome, add_key
+from vaults import COMMAND, VaultHome, add_key, without_terminal
 
 from keyvault.formats import FORMATS
 from keyvault.vault import changes
@@ -271,16 +271,8 @@ def test_a_crash_in_the_middle_tells_no_secret(home: OpenFolderHome, place: str,
     script = write(home.folder + "/crasher.py", CRASHER)
     before = traces(bytes_of(home.path), SEALED)
     for kind, flags in (("RuntimeError", ["--debug"]), ("UnicodeError", [])):
-        done = subprocess.run(
-            [sys.executable, "-P", script, place, kind, *flags, *words],
-            input=VALUE.encode(),
-            env=home.environment,
-            cwd=home.folder,
-            capture_output=True,
-            timeout=60,
-            check=False,
-            start_new_session=True,
-        )
+        command = [sys.executable, "-P", script, place, kind, *flags, *words]
+        done = without_terminal(command, home.environment, home.folder, VALUE.encode())
         if place.endswith(":mask"):
             assert done.returncode == 0  # masks are for terminals: a control, that crashes happen where they are put
             continue

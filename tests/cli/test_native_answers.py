@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 
 import native_client
 import pytest
 from agents import AgentHome, agent_home
-from vaults import COMMAND
+from vaults import COMMAND, without_terminal
 
 from keyvault.environment.hook import SHELLS
 from keyvault.formats import FORMATS
@@ -58,16 +57,7 @@ def native(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def run(home: AgentHome, *words: str, **env: str) -> tuple[int, bytes, bytes]:
-    done = subprocess.run(
-        words,
-        env=home.environment | env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
-        cwd=home.folder,
-        start_new_session=True,
-    )
+    done = without_terminal(words, home.environment | env, home.folder)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from people import Terminal, text_of, write
-from vaults import COMMAND, VaultHome, add_key
+from vaults import COMMAND, VaultHome, add_key, without_terminal
 
 from keyvault.core.text import is_unsafe
 
@@ -494,18 +494,10 @@ def test_python_programs_get_what_env_would_give(home: VaultHome, app: str) -> N
 
 def test_python_programs_hear_of_locked_vaults_missing_keys_and_projects_not_allowed(home: VaultHome, app: str) -> None:
     def python(program: str, **env: str) -> str:
-        done = subprocess.run(
-            [COMMAND[0], "-W", "always", "-c", f"import keyvault\n{program}"],
-            env={**home.environment, **env},
-            cwd=app,
-            capture_output=True,
-            timeout=60,
-            check=False,
-            text=True,
-            start_new_session=True,
-        )
-        assert "sk-value" not in done.stderr
-        return done.stderr
+        command = [COMMAND[0], "-W", "always", "-c", f"import keyvault\n{program}"]
+        said = without_terminal(command, home.environment | env, app).stderr.decode()
+        assert "sk-value" not in said
+        return said
 
     write(f"{app}/.keyvault.toml", '[env]\nACME_TOKEN = "acme/x"\n')
     assert "UserWarning: keyvault: " in python("keyvault.load_env()")

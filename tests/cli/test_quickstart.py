@@ -8,16 +8,17 @@ import subprocess
 import sys
 
 import pytest
+from checkout import ROOT
+from vaults import without_terminal
 
 from keyvault.providers.catalogue import load
 from keyvault.providers.identify import by_variable
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCRIPT = os.path.join(ROOT, "scripts", "quickstart")
 SAMPLE = os.path.join(ROOT, "scripts", "sample.env")
 
 
-def quickstart(folder: str, keyvault: str, **env: str) -> subprocess.CompletedProcess[str]:
+def quickstart(folder: str, keyvault: str, **env: str) -> tuple[int, str, str]:
     """Run it without a terminal, with `keyvault` as the text of a shell script that stands for the command.
 
     `real` becomes the command, for a shell that stayed between would be taken for the one that asks.
@@ -29,24 +30,17 @@ def quickstart(folder: str, keyvault: str, **env: str) -> subprocess.CompletedPr
         file.write(f'#!/bin/sh\nreal() {{ exec "{sys.executable}" -m keyvault "$@"; }}\n{keyvault}\n')
     os.chmod(command, 0o755)
     path = os.path.dirname(command) + os.pathsep + os.environ["PATH"]
-    return subprocess.run(
-        ["bash", SCRIPT, "--installed"],
-        env={"HOME": folder, "PATH": path, "TMPDIR": os.path.join(folder, "tmp"), **env},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        start_new_session=True,
-    )
+    environment = {"HOME": folder, "PATH": path, "TMPDIR": os.path.join(folder, "tmp"), **env}
+    done = without_terminal(["bash", SCRIPT, "--installed"], environment, folder)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 def test_the_tour_works_and_leaves_nothing_behind(tmp_path: object) -> None:
     inherited = {"KEYVAULT_PASSPHRASE": "wrong", "KEYVAULT_HOME": "/nonexistent", "OPENROUTER_API_KEY": "somebody's own"}
-    done = quickstart(str(tmp_path), 'real "$@"', **inherited)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "All of that worked" in done.stdout
-    assert "EXAMPLE" not in done.stdout
+    code, said, complaints = quickstart(str(tmp_path), 'real "$@"', **inherited)
+    assert (code, complaints) == (0, "")
+    assert "All of that worked" in said
+    assert "EXAMPLE" not in said
     assert sorted(os.listdir(str(tmp_path))) == ["bin", "tmp"]
     assert os.listdir(os.path.join(str(tmp_path), "tmp")) == []
 
@@ -64,10 +58,10 @@ def test_the_tour_works_and_leaves_nothing_behind(tmp_path: object) -> None:
     ],
 )
 def test_one_wrong_step_fails_loudly(tmp_path: object, keyvault: str, said: str) -> None:
-    done = quickstart(str(tmp_path), keyvault)
-    assert done.returncode == 1
-    assert said in done.stderr
-    assert "All of that worked" not in done.stdout
+    code, printed, complaints = quickstart(str(tmp_path), keyvault)
+    assert code == 1
+    assert said in complaints
+    assert "All of that worked" not in printed
 
 
 def test_without_a_python_it_says_what_to_install(tmp_path: object) -> None:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import pexpect
 import pytest
+from checkout import ROOT
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TUTORIAL = os.path.join(ROOT, "docs", "tutorial.md")
 PROMPT = "<ready>"
 # What differs between runs, and what stands for it on the page.

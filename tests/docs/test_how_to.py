@@ -9,10 +9,10 @@ import subprocess
 import sys
 
 import pytest
+from checkout import ROOT
 from people import AskingHome
-from vaults import VaultHome
+from vaults import VaultHome, without_terminal
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OPENAI = "sk-proj-" + "a" * 40
 OPENROUTER = "sk-or-v1-" + "0" * 60 + "face"
 
@@ -60,19 +60,10 @@ class Place:
     def type(self, text: str, env: dict[str, str] | None = None, code: int = 0) -> str:
         """What a bash without a terminal prints that runs `text`."""
         environment = self.environment | (env or {})
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", text],
-            env=environment | {"PATH": self.bin + os.pathsep + environment["PATH"]},
-            cwd=self.home.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            start_new_session=True,
-        )
+        environment["PATH"] = self.bin + os.pathsep + environment["PATH"]
+        done = without_terminal(["bash", "-euo", "pipefail", "-c", text], environment, self.home.folder)
         assert done.returncode == code, done.stderr
-        return done.stdout
+        return done.stdout.decode()
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 
 import pytest
+from checkout import ROOT
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCRIPT = os.path.join(ROOT, "scripts", "docs")
 loader = SourceFileLoader("scripts_docs", SCRIPT)
 spec = spec_from_loader(loader.name, loader)

@@ -23,16 +23,14 @@ from pathlib import Path
 
 import pytest
 import trustme
-from internet import Asked, Internet, Listener, Reply, as_json, reset
+from internet import PROXIES, Asked, Internet, Listener, Reply, as_json, reset, send, send_all
 from vaults import VaultHome, add_key
 
 from keyvault.liveness.verdict import ALL
-from keyvault.net import client
 from keyvault.net.client import ATTEMPTS, LARGEST_BODY, Answer, NoAnswer, Request
 
 KEY = "CanaryKey-7f3Qz-wombat-quartz"
 HOST = "api.vendor.example"
-PROXIES = [name for word in ("HTTP", "HTTPS", "ALL", "NO") for name in (f"{word}_PROXY", f"{word}_proxy".lower())]
 Talk = Callable[[socket.socket], None]
 Listen = Callable[..., Listener]
 
@@ -59,18 +57,6 @@ def net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listen: Listen) -> Iter
         monkeypatch.setenv(name, value)
     yield internet
     internet.close()
-
-
-def send_all(*requests: Request, seconds: float = 5.0) -> list[Answer | NoAnswer]:
-    async def ask() -> list[Answer | NoAnswer]:
-        async with client.opened(seconds) as asker:
-            return list(await asyncio.gather(*(asker.send(request) for request in requests)))
-
-    return asyncio.run(ask())
-
-
-def send(request: Request, seconds: float = 5.0) -> Answer | NoAnswer:
-    return send_all(request, seconds=seconds)[0]
 
 
 class Server:

@@ -7,10 +7,10 @@ import re
 
 import click
 import pytest
+from checkout import ROOT
 
 from keyvault.cli.app import COMMANDS, app
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PAGES = sorted(
     [name for name in os.listdir(ROOT) if name.endswith(".md")]
     + [

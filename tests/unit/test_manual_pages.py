@@ -8,18 +8,17 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from checkout import ROOT, script
 from conftest import Programs
 
 from keyvault.cli.app import COMMANDS
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PAGES = sorted(Path(ROOT, "docs", "man").iterdir())
 
 
 def test_there_is_a_page_for_each_command_and_each_is_what_the_program_says() -> None:
     assert {page.name for page in PAGES} == {"keyvault.1", *(f"keyvault-{name}.1" for name in COMMANDS)}
-    script = os.path.join(ROOT, "scripts", "gen_man")
-    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, timeout=60, check=False)
+    done = script("gen_man", "--check")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), "run scripts/gen_reference"
 
 

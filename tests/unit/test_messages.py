@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 from babel.messages.pofile import read_po
+from checkout import copy_to, script
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keyvault.cli.language import CHINESE
 from keyvault.cli.translating import Catalogue, catalogue_path
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FIELD = re.compile(r"\{(\w+)\}")
 
 
@@ -28,27 +24,21 @@ def translations(path: str) -> dict[str, str]:
 CHINESE_TEXTS = translations(catalogue_path(CHINESE).removesuffix(".mo") + ".po")
 
 
-def collect(folder: str, *words: str) -> subprocess.CompletedProcess[str]:
-    script = os.path.join(folder, "scripts", "gen_messages")
-    return subprocess.run([sys.executable, script, *words], capture_output=True, text=True, timeout=120, check=False)
-
-
 def test_every_text_is_in_the_catalogue_and_translated_and_the_compiled_form_is_current() -> None:
-    done = collect(ROOT, "--check")
+    done = script("gen_messages", "--check")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), "run scripts/gen_messages, and translate what is new"
 
 
 def test_a_text_that_is_new_or_gone_is_noticed(tmp_path: Path) -> None:
-    for folder in ("scripts", "keyvault"):
-        shutil.copytree(os.path.join(ROOT, folder), tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    source = tmp_path / "keyvault" / "cli" / "commands" / "check.py"
+    copy = Path(copy_to(str(tmp_path), "scripts", "keyvault"))
+    source = copy / "keyvault" / "cli" / "commands" / "check.py"
     source.write_text(source.read_text().replace("no keys yet", "not a single key of {session}"))
-    done = collect(str(tmp_path), "--check")
+    done = script("gen_messages", "--check", of=str(copy))
     assert done.returncode == 1
     assert "zh_CN lacks: not a single key of {session}" in done.stdout
     assert "keyvault.pot" in done.stdout
-    assert collect(str(tmp_path)).returncode == 0
-    known = translations(str(tmp_path / "keyvault" / "locale" / "zh_CN" / "LC_MESSAGES" / "keyvault.po"))
+    assert script("gen_messages", of=str(copy)).returncode == 0
+    known = translations(str(copy / "keyvault" / "locale" / "zh_CN" / "LC_MESSAGES" / "keyvault.po"))
     assert known["not a single key of {session}"] == ""
     assert "no keys yet" not in known
     assert known["not set"] == "未设置"

@@ -9,30 +9,29 @@ import sys
 from pathlib import Path
 
 import pytest
+from checkout import ROOT, copy_to, script
 
-ROOT = Path(__file__).parents[2]
 GOOD = ("acme.ai", "--name", "Acme 极限", "--variable", "ACME_API_KEY", "--url", "https://api.acme.example/v1/")
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    copy = tmp_path / "checkout"
-    shutil.copytree(ROOT / "keyvault", copy / "keyvault", ignore=shutil.ignore_patterns("__pycache__"))
+    copy = Path(copy_to(str(tmp_path), "keyvault"))
     for name in (
         "scripts/new_provider",
         "tests/contract/test_vendor_files.py",
         "tests/conftest.py",
+        "tests/checkout.py",
         "tests/internet.py",
         "pyproject.toml",
     ):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, copy / name)
+        shutil.copy2(os.path.join(ROOT, name), copy / name)
     return copy
 
 
 def run(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    script = checkout / "scripts" / "new_provider"
-    return subprocess.run([sys.executable, script, *words], capture_output=True, text=True, timeout=60, check=False)
+    return script("new_provider", *words, of=str(checkout))
 
 
 def vendors(checkout: Path) -> set[str]:
@@ -104,10 +103,10 @@ def test_a_file_that_is_there_is_not_written_over(checkout: Path) -> None:
 )
 def test_what_cannot_be_a_vendor_is_refused_and_nothing_written(words: tuple[str, ...]) -> None:
     """In the checkout itself: nothing may appear there."""
-    before = vendors(ROOT)
-    done = run(ROOT, *words)
+    before = vendors(Path(ROOT))
+    done = script("new_provider", *words)
     assert done.returncode == 2
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     assert done.stderr != ""
-    assert vendors(ROOT) == before
+    assert vendors(Path(ROOT)) == before

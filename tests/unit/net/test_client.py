@@ -20,7 +20,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from internet import Answerer, Asked, Internet, Listener, Reply
+from internet import PROXIES, Answerer, Asked, Internet, Listener, Reply, send, send_all
 
 from keyvault import __version__
 from keyvault.core.errors import InvalidInput
@@ -31,7 +31,6 @@ from keyvault.net.client import ATTEMPTS, LARGEST_BODY, Answer, NoAnswer, Reques
 KEY = "CanaryKey-7f3Qz-wombat-quartz"
 HOST = "api.vendor.example"
 URL = f"https://{HOST}/v1/models"
-PROXIES = [name for word in ("HTTP", "HTTPS", "ALL", "NO") for name in (f"{word}_PROXY", f"{word}_proxy".lower())]
 
 
 @pytest.fixture
@@ -62,20 +61,6 @@ def listen() -> Iterator[Callable[..., Listener]]:
     yield make
     for listener in made:
         listener.close()
-
-
-def send_all(*requests: Request, seconds: float = 5.0) -> list[Answer | NoAnswer]:
-    """All at once, with one client."""
-
-    async def ask() -> list[Answer | NoAnswer]:
-        async with client.opened(seconds) as asker:
-            return list(await asyncio.gather(*(asker.send(request) for request in requests)))
-
-    return asyncio.run(ask())
-
-
-def send(request: Request, seconds: float = 5.0) -> Answer | NoAnswer:
-    return send_all(request, seconds=seconds)[0]
 
 
 def answer_to(request: Request, seconds: float = 5.0) -> Answer:

@@ -147,38 +147,36 @@ def test_what_is_no_tls_is_a_connect_error(words: bytes) -> None:
     serve(answer, ask)
 
 
+async def cut_after_hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readexactly(5)
+    cut(writer)
+
+
+async def connected(port: int, tls: bool) -> httpcore.AsyncNetworkStream:
+    stream = await Network().connect_tcp("127.0.0.1", port)
+    return await stream.start_tls(client_context(), "vendor.example") if tls else stream
+
+
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_reset_while_reading_is_a_read_error(tls: bool) -> None:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readexactly(5)
-        cut(writer)
-
     async def ask(port: int) -> None:
-        stream = await Network().connect_tcp("127.0.0.1", port)
-        if tls:
-            stream = await stream.start_tls(client_context(), "vendor.example")
+        stream = await connected(port, tls)
         await stream.write(b"hello")
         with pytest.raises(httpcore.ReadError):
             await everything(stream)
 
-    serve(answer, ask, server_context() if tls else None)
+    serve(cut_after_hello, ask, server_context() if tls else None)
 
 
 @pytest.mark.parametrize("tls", [False, True])
 def test_writing_to_a_cut_connection_is_a_write_error(tls: bool) -> None:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readexactly(5)
-        cut(writer)
-
     async def ask(port: int) -> None:
-        stream = await Network().connect_tcp("127.0.0.1", port)
-        if tls:
-            stream = await stream.start_tls(client_context(), "vendor.example")
+        stream = await connected(port, tls)
         with pytest.raises(httpcore.WriteError):
             for _ in range(1000):
                 await stream.write(b"hello" + b"x" * MIB)
 
-    serve(answer, ask, server_context() if tls else None)
+    serve(cut_after_hello, ask, server_context() if tls else None)
 
 
 def test_garbage_inside_of_tls_is_a_read_error() -> None:
