@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from keyvault.audit.findings import HISTORY, OWN, PLAIN, STAGED, Leak
-from keyvault.audit.leaks import git
-from keyvault.audit.leaks.git import GitFailed
 from keyvault.audit.leaks.pieces import Plan
 from keyvault.audit.leaks.searching import fingerprint
+from keyvault.core import git
 from keyvault.core.errors import KeyvaultError
+from keyvault.core.git import GitFailed
 from keyvault.core.secret import Secret
 from keyvault.core.settings import absolute
 from keyvault.liveness.check import Result, check

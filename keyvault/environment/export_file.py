@@ -67,22 +67,12 @@ def _read(path: str) -> str:
 
 def git_warning(path: str) -> str:
     """A warning if `path` lies in a git worktree that does not ignore it, else an empty string."""
-    folder = os.path.dirname(absolute(path))
-    above = folder
-    while not os.path.lexists(os.path.join(above, ".git")):
-        if above == os.path.dirname(above):
-            return ""
-        above = os.path.dirname(above)
-    import subprocess
+    from keyvault.core import git
 
-    # The repository may be a stranger's: nothing that it configures may run.
-    safe = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=" + os.devnull, "-C", folder]
-    try:
-        ignored = subprocess.run(
-            [*safe, "check-ignore", "--quiet", "--", os.path.basename(path)], capture_output=True, timeout=10, check=False
-        )
-    except (OSError, subprocess.SubprocessError):
-        return f"{escape(path)} lies in a git worktree; make sure that git ignores it"
-    if ignored.returncode == 0:
+    whole = absolute(path)
+    if not git.is_inside_one(os.path.dirname(whole)):
         return ""
-    return f"git does not ignore {escape(path)}; add it to .gitignore before the keys are committed"
+    ignored = git.is_ignored(whole, also_by_user=True)
+    if ignored is None:
+        return f"{escape(path)} lies in a git worktree; make sure that git ignores it"
+    return "" if ignored else f"git does not ignore {escape(path)}; add it to .gitignore before the keys are committed"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from people import PASSPHRASE, AskingHome, Terminal, bytes_of, text_of, write
-from vaults import COMMAND, VaultHome, add_key
+from vaults import COMMAND, VaultHome, add_key, without_terminal
 
 from keyvault.core.clock import now, rfc3339
 
@@ -32,16 +32,7 @@ def exported(home: VaultHome, *words: str, code: int = 0) -> dict[str, str]:
 
 
 def shell(home: VaultHome, program: list[str], script: str) -> str:
-    done = subprocess.run(
-        [*program, script],
-        env=home.environment,
-        capture_output=True,
-        timeout=60,
-        check=False,
-        cwd=home.folder,
-        start_new_session=True,
-    )
-    return done.stdout.decode()
+    return without_terminal([*program, script], home.environment, home.folder).stdout.decode()
 
 
 # -- which keys
@@ -212,6 +203,24 @@ def test_output_into_a_git_worktree_that_does_not_ignore_it_is_warned_of(home: V
     write(project + "/.gitignore", ".env\n")
     assert home.run("env", "-o", project + "/sub/.env").stderr == b""
     assert home.run("env", "-o", home.folder + "/outside.env").stderr == b""
+
+
+def test_where_git_is_asked_the_users_own_list_counts_and_nothing_of_the_repository_runs(
+    home: VaultHome, programs: Any
+) -> None:
+    put(home, ("openai/default", "OPENAI_API_KEY", "v"))
+    project, ran = home.folder + "/project", home.folder + "/ran"
+    trap = write(home.folder + "/trap", f"#!/bin/sh\ntouch {ran}\n", 0o755)
+    subprocess.run([programs["git"], "init", "--quiet", project], check=True, env=home.environment)
+    for name in ("core.fsmonitor", "core.sshCommand", "core.pager"):
+        subprocess.run([programs["git"], "-C", project, "config", name, trap], check=True, env=home.environment)
+    assert b"git does not ignore" in home.run("env", "-o", project + "/.env").stderr
+    write(home.folder + "/.gitconfig", f"[core]\nexcludesFile = {home.folder}/ignored\n")
+    write(home.folder + "/ignored", ".env\n")
+    assert home.run("env", "-o", project + "/.env").stderr == b""
+    assert not os.path.exists(ran)
+    write(project + "/.git/config", "[core\n")
+    assert b"make sure that git ignores it" in home.run("env", "-o", project + "/.env").stderr
 
 
 def test_output_refuses_what_it_cannot_merge_and_changes_nothing(home: VaultHome) -> None:

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import IO, NamedTuple
 
 from keyvault.audit.findings import HISTORY, Leak
-from keyvault.audit.leaks import git, notes
-from keyvault.audit.leaks.git import GitFailed, Repository
+from keyvault.audit.leaks import notes
 from keyvault.audit.leaks.pieces import Piece, Searcher
 from keyvault.audit.leaks.reading import WINDOW, Done, Note, search_through, search_whole
+from keyvault.core import git
+from keyvault.core.git import GitFailed, Repository
 
 # Each batch starts a git, which unpacks its first objects from their beginning: few large batches, but some for all.
 SMALLEST_BATCH, LARGEST_BATCH, BATCH_OBJECTS = 16 << 20, 128 << 20, 100_000

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from keyvault.audit.findings import TREE, Leak, Skipped
-from keyvault.audit.leaks import git, history, home, notes, staged, tree
-from keyvault.audit.leaks.git import GitFailed, Repository
+from keyvault.audit.leaks import history, home, notes, staged, tree
 from keyvault.audit.leaks.history import Listing, ObjectBatch
 from keyvault.audit.leaks.notes import Notes
 from keyvault.audit.leaks.pieces import Plan, Searcher
 from keyvault.audit.leaks.tree import Walk
 from keyvault.audit.leaks.work import Crew, Make, Progress, Task
-from keyvault.core import settings
+from keyvault.core import git, settings
+from keyvault.core.git import GitFailed, Repository
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from keyvault.audit.leaks.git import Repository
 from keyvault.audit.leaks.pieces import Plan
 from keyvault.core.errors import KeyvaultError
+from keyvault.core.git import Repository
 from keyvault.core.version import __version__
 from keyvault.crypto.primitives import hmac_sha256, sha256
 from keyvault.providers import catalogue

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from keyvault.audit.findings import STAGED, Leak
-from keyvault.audit.leaks import git
-from keyvault.audit.leaks.git import GitFailed, Repository
 from keyvault.audit.leaks.history import ObjectBatch
 from keyvault.audit.leaks.notes import Notes
+from keyvault.core import git
 from keyvault.core.errors import InvalidInput
+from keyvault.core.git import GitFailed, Repository
 
 _HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _SUBMODULE = "160000"

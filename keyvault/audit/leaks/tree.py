@@ -7,10 +7,10 @@ import re
 import stat
 from collections.abc import Iterable, Iterator
 
-from keyvault.audit.findings import TREE
-from keyvault.audit.leaks import git, notes
+from keyvault.audit.leaks import notes
 from keyvault.audit.leaks.notes import Notes
 from keyvault.audit.leaks.reading import FileBatch
+from keyvault.core import git
 from keyvault.core.errors import NotFound
 from keyvault.core.text import escape
 
@@ -27,13 +27,8 @@ _SECRET_LIKE = re.compile(
 _OF_ASSISTANTS = re.compile(r"(?:\A|/)\.(?:claude|codex|gemini|continue|cursor|specstory|windsurf|vscode|idea|history)/")
 
 
-def batches(paths: Iterable[str], base: str, said: Notes) -> Iterator[FileBatch]:
-    """The files below `paths` in batches of a few megabytes. Paths below `base` are given relative to it. Raises NotFound."""
-    return grouped(Walk(base, said).files(paths), base, TREE)
-
-
 def grouped(files: Iterable[tuple[str, int]], base: str, source: str, *, binary_too: bool = False) -> Iterator[FileBatch]:
-    """Files, each with its size, put into batches."""
+    """Files, each with its size, put into batches of a few megabytes; paths are relative to `base`."""
     names: list[str] = []
     sizes: list[int] = []
     total = 0

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from repositories import Repo
 
-from keyvault.audit.leaks import git, history
+from keyvault.audit.leaks import history
+from keyvault.core import git
 
 
 @given(st.data())

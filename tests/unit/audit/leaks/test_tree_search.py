@@ -13,10 +13,10 @@ from repositories import Repo
 from small_searcher import key, small
 
 from keyvault.audit.findings import HOME, TREE
-from keyvault.audit.leaks import git
 from keyvault.audit.leaks.pieces import Plan
 from keyvault.audit.leaks.reading import LARGEST_GZIP, OVERLAP, TOO_LARGE_GZIP, WINDOW, FileBatch, is_binary
 from keyvault.audit.leaks.run import Found, Where, leaks
+from keyvault.core import git
 from keyvault.core.errors import NotFound
 
 
@@ -187,10 +187,11 @@ def test_what_may_not_be_read_is_said(folder: Path) -> None:
     program = (
         "import os, sys\n"
         "from keyvault.audit.leaks.notes import Notes\n"
-        "from keyvault.audit.leaks.tree import batches\n"
+        "from keyvault.audit.leaks.tree import Walk, grouped\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "said = Notes()\n"
-        "for batch in batches(['.'], sys.argv[1], said): said.take(batch(None).notes)\n"
+        "files = Walk(sys.argv[1], said).files(['.'])\n"
+        "for batch in grouped(files, sys.argv[1], 'tree'): said.take(batch(None).notes)\n"
         "print(*said.told(), sep='\\n')"
     )
     above = folder

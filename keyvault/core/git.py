@@ -45,6 +45,7 @@ _VARIABLES = {
     "GIT_PAGER": "",
     "LC_ALL": "C",
 }
+_OF_USER = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")
 # Which repository and index a hook is about (githooks(5)).
 _OF_HOOKS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES")
 
@@ -184,14 +185,18 @@ def split(stream: IO[bytes] | None) -> Iterator[str]:
         yield from map(os.fsdecode, whole)
 
 
-def is_ignored(path: str) -> bool:
-    """Whether git ignores the file or folder `path`."""
+def is_ignored(path: str, *, also_by_user: bool = False) -> bool | None:
+    """Whether git ignores the file or folder `path`; None where git cannot tell. `also_by_user`: the user's settings count."""
     folder, name = os.path.split(path)
+    seen = environment()
+    if also_by_user:  # a list of theirs may be named there
+        seen = {key: value for key, value in seen.items() if key not in _OF_USER}
     try:
-        ask(folder, "check-ignore", "--quiet", "--", "./" + name)
-    except GitFailed:
-        return False
-    return True
+        words = command(folder, "check-ignore", "--quiet", "--", "./" + name)
+        done = subprocess.run(words, env=seen, capture_output=True, timeout=10, check=False)
+    except (GitFailed, OSError, ValueError, subprocess.SubprocessError):
+        return None
+    return {0: True, 1: False}.get(done.returncode)
 
 
 def as_partial(repo: Repository) -> Sequence[str]:
