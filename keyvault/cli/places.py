@@ -12,14 +12,6 @@ from keyvault.vault.keys import VALUE_FIELD, ApiKey
 from keyvault.vault.rotating import SERVICES
 
 _REPOSITORY = re.compile(r"[\w.-]+(?:/[\w.-]+)+\Z", re.ASCII)
-_BY_NAME = (
-    (".Renviron", "renviron"),
-    (".json", "json"),
-    (".fish", "fish"),
-    (".ps1", "powershell"),
-    (".zshrc", "zsh"),
-    (".sh", "sh"),
-)
 
 
 def place_of(text: str, key: ApiKey) -> tuple[str, str, str]:
@@ -27,7 +19,7 @@ def place_of(text: str, key: ApiKey) -> tuple[str, str, str]:
 
     Kind, absolute path or repository, and variable. Raises InvalidInput.
     """
-    from keyvault.formats import FORMATS
+    from keyvault.formats import FORMATS, of_file
 
     where, _, variable = text.partition("#")
     variable = variable or next((v for v, field in key.variables.items() if field == VALUE_FIELD), "")
@@ -38,13 +30,8 @@ def place_of(text: str, key: ApiKey) -> tuple[str, str, str]:
             raise InvalidInput(f"{kind}: needs a repository", f"write {kind}:OWNER/NAME")
         return kind, rest, variable
     if not (colon and kind in FORMATS):
-        kind, rest = kind_of(where), where
+        kind, rest = of_file(where) or "dotenv", where
     path = absolute(rest)
     if not os.path.isfile(path) or os.path.islink(path):
         raise InvalidInput("a place is a plain file that is there", "write FILE, FORMAT:FILE or github:OWNER/NAME")
     return kind, path, variable
-
-
-def kind_of(path: str) -> str:
-    """The format that a file's name tells."""
-    return next((kind for ending, kind in _BY_NAME if path.endswith(ending)), "dotenv")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from keyvault.core.settings import absolute
 from keyvault.core.text import escape
 from keyvault.discover.found import Found
 from keyvault.discover.sources.base import slug
+from keyvault.formats import of_file
 from keyvault.providers import catalogue, identify
 from keyvault.providers.schema import Provider
 from keyvault.vault import changes
@@ -208,7 +208,7 @@ def _note_places(tx: Transaction, item: Planned) -> None:
     for place in (f for f in item.places if f.line and len(f.path) < _LONGEST_PATH):
         variable = place.variable if place.variable in item.variables else next(iter(item.variables), "")
         if variable:
-            changes.register_place(tx, str(item.ref), _kind_of(place.path), absolute(place.path), variable)
+            changes.register_place(tx, str(item.ref), of_file(place.path) or "file", absolute(place.path), variable)
 
 
 def forget_places(vault: Vault, refs: Iterable[str], path: str) -> None:
@@ -216,12 +216,6 @@ def forget_places(vault: Vault, refs: Iterable[str], path: str) -> None:
     with vault.transaction("place") as tx:
         for ref in dict.fromkeys(refs):
             changes.forget_place(tx, ref, absolute(path))
-
-
-def _kind_of(path: str) -> str:
-    """The format by which a value is exchanged that is not plain; any other file is `file`."""
-    name = os.path.basename(path)
-    return "renviron" if name.endswith(".Renviron") else "dotenv" if name.startswith(".env") else "file"
 
 
 def holds(vault: Vault, item: Planned) -> bool:

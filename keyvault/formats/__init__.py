@@ -29,8 +29,23 @@ _MODULES = {
     "systemd": ("systemd", ()),
     "github-actions": ("github_actions", ()),
 }
+_BY_NAME = (
+    (".Renviron", "renviron"),
+    (".json", "json"),
+    (".fish", "fish"),
+    (".ps1", "powershell"),
+    (".zshrc", "zsh"),
+    (".sh", "sh"),
+)
 FORMATS: tuple[str, ...] = tuple(_MODULES)
 DIALECTS: tuple[str, ...] = ("portable", "python", "node", "compose", "sh")
+
+
+def of_file(path: str) -> str:
+    """The format that a file's name tells, or an empty string."""
+    name = path.replace("\\", "/").rpartition("/")[2]
+    told = next((form for ending, form in _BY_NAME if name.endswith(ending)), "")
+    return told or ("dotenv" if name.startswith(".env") else "")
 
 
 def load(name: str, dialect: str = "portable") -> Format:

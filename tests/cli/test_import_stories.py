@@ -256,7 +256,7 @@ def test_import_notes_which_files_hold_a_key_until_they_are_cleaned(home: VaultH
     second = put(home, ".zshrc", f"export OPENAI_API_KEY={A}\n")
     home.run("import", "--yes", "app/.env", ".zshrc")
     held = json.loads(home.run("show", "openai", "--json").stdout)["places"]
-    assert sorted((place["kind"], place["path"]) for place in held) == [("dotenv", first), ("file", second)]
+    assert sorted((place["kind"], place["path"]) for place in held) == [("dotenv", first), ("zsh", second)]
     home.run("import", "--yes", "--clean", ".zshrc")
     assert [place["path"] for place in json.loads(home.run("show", "openai", "--json").stdout)["places"]] == [first]
 

@@ -9,7 +9,7 @@ from keyvault.cli.app import common
 from keyvault.cli.exporting import Request, run
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
-from keyvault.formats import DIALECTS, FORMATS
+from keyvault.formats import DIALECTS, FORMATS, of_file
 
 
 @click.command()
@@ -54,5 +54,5 @@ def command(
         explaining.explain(session, refs, profile)
         return exits.DONE
     if output and format_name == "auto":
-        format_name = "renviron" if output.endswith(".Renviron") else "dotenv"
+        format_name = "renviron" if of_file(output) == "renviron" else "dotenv"
     return run(session, Request(refs, format_name, dialect, output, unset, reveal, profile))
