@@ -13,7 +13,7 @@ from keyvault.core import clock
 from keyvault.core.clock import DAY
 from keyvault.core.settings import Settings
 from keyvault.core.text import escape
-from keyvault.vault import usage
+from keyvault.vault import reminders
 from keyvault.vault.keys import ApiKey
 from keyvault.vault.rotating import SERVICES
 from keyvault.vault.slots import RECOVERY, decode_all
@@ -26,7 +26,7 @@ def of_vault(vault: Vault, keys: Sequence[ApiKey], settings: Settings, now: int)
     """What is wrong with how the vault and the files that hold its keys are kept."""
     return [
         *_recovery([slot.kind for slot in decode_all(vault.header)]),
-        *_backup(usage.last_backup(settings.state, vault.header.vault_id), vault.root.seq, now),
+        *_backup(reminders.last_backup(settings.state, vault.header.vault_id), vault.root.seq, now),
         *_modes(_own_files(settings), "it holds what unlocks or guards the vault"),
         *(found for key in keys for found in _modes(_places(key), "it holds keys of yours in clear", key.ref)),
     ]

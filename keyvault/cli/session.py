@@ -11,7 +11,6 @@ from keyvault.core.errors import InvalidInput, KeyvaultError, Locked
 from keyvault.core.settings import Settings
 from keyvault.unlock.opening import open_vault, usage_of
 from keyvault.unlock.unlocker import People, Unlocker
-from keyvault.vault import usage
 from keyvault.vault.usage import Usage
 from keyvault.vault.vault import Vault
 
@@ -120,7 +119,11 @@ class Session:
             return
         now = clock.now()
         due = [f"{key.ref} ({why})" for key in keys if (why := key.due(now))]
-        if due and usage.first_today(self.settings.state, vault.header.vault_id, now):
+        if not due:
+            return
+        from keyvault.vault import reminders
+
+        if reminders.first_today(self.settings.state, vault.header.vault_id, now):
             more = f" and {len(due) - 3} more" if len(due) > 3 else ""
             terminal.tip(f"to be replaced: {', '.join(due[:3])}{more}; keyvault rotate --due")
 

@@ -15,7 +15,7 @@ from keyvault.core.errors import AlreadyExists, VaultCorrupt
 from keyvault.core.settings import absolute
 from keyvault.core.text import escape
 from keyvault.store.sqlite import create_store, open_copy
-from keyvault.vault import care, usage
+from keyvault.vault import care, reminders
 
 
 @click.command()
@@ -36,5 +36,5 @@ def command(session: Session, file: str) -> None:
         raise VaultCorrupt(f"{escape(path)} does not read back as it was written", "check the disk; do not rely on this file")
     written.check_integrity()
     written.close()
-    usage.note_backup(session.settings.state, vault.header.vault_id, clock.now(), vault.root.seq)
+    reminders.note_backup(session.settings.state, vault.header.vault_id, clock.now(), vault.root.seq)
     terminal.tip(f"wrote and verified {escape(path)}")

@@ -10,7 +10,7 @@ from keyvault.audit.findings import Stale
 from keyvault.audit.keeping import of_vault
 from keyvault.core.clock import DAY
 from keyvault.core.settings import Settings
-from keyvault.vault import care, changes, slots, usage
+from keyvault.vault import care, changes, reminders, slots
 from keyvault.vault.care import SlotSecret
 from keyvault.vault.vault import Vault
 
@@ -52,11 +52,11 @@ def test_a_recovery_code_is_enough(home: VaultHome, vault: Vault) -> None:
 
 
 def test_a_copy_counts_until_it_is_old_and_lacks_changes(home: VaultHome, vault: Vault) -> None:
-    usage.note_backup(home.state, vault.header.vault_id, NOW - 40 * DAY, vault.root.seq)
+    reminders.note_backup(home.state, vault.header.vault_id, NOW - 40 * DAY, vault.root.seq)
     assert told(home, vault) == [("no_recovery", "")]
     add_key(vault, "acme/x", "a value")
     assert found(home, vault)[1].detail == "the last copy is of 2026-12-06; changes since: 1"
-    usage.note_backup(home.state, vault.header.vault_id, NOW - 29 * DAY, 1)
+    reminders.note_backup(home.state, vault.header.vault_id, NOW - 29 * DAY, 1)
     assert told(home, vault) == [("no_recovery", "")]
 
 
