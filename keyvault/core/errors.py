@@ -1,4 +1,4 @@
-"""Every error that may cross a border, as one tree.
+"""The errors that all layers share, as one tree. A module's own ones are kinds of these, and stand where they are raised.
 
     KeyvaultError                 1  failed
     |-- InvalidInput              2  usage
