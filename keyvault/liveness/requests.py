@@ -6,11 +6,11 @@ import re
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from keyvault.core.secret import Secret
 from keyvault.net.client import Request, Signer
-from keyvault.providers import schema
+from keyvault.providers import address, schema
 from keyvault.providers.schema import PLACEHOLDER, Check, Provider
 
 _HOST_PART = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
@@ -61,27 +61,12 @@ def check_for(subject: Subject) -> Check | Unready:
 
 def is_declared(subject: Subject) -> bool:
     """The key goes to the vendor's own addresses, not to one that the user set."""
-    provider = subject.provider
-    if provider is None or not subject.base_url:
-        return provider is not None
-    theirs = (*_bases(provider), *(url for check in provider.checks for url in check.urls))
-    return _origin(subject.base_url) in {_origin(url) for url in theirs}
+    return address.is_theirs(subject.provider, subject.base_url)
 
 
 def places(subject: Subject, urls: tuple[str, ...]) -> list[str]:
-    """Where to ask, in order. A key with a base URL that is not the vendor's is asked about there, or nowhere; the other
-    regions follow only where that URL is one of them."""
-    provider, base = subject.provider, subject.base_url.rstrip("/")
-    if not base or provider is None:
-        return list(urls)
-    own = [url for url in urls if _origin(url) == _origin(base)]
-    if own:
-        return own + [url for url in urls if url not in own]
-    for known in (url.rstrip("/") for url in _bases(provider)):
-        for url in urls:
-            if url.startswith(known + "/"):
-                return [base + url.removeprefix(known)]
-    return list(urls) if is_declared(subject) else []
+    """Where to ask, in order."""
+    return address.places(subject.provider, subject.base_url, urls)
 
 
 def requests_for(subject: Subject, asked: schema.Request, headers_of: schema.Request | None = None) -> list[Request] | Unready:
@@ -133,15 +118,6 @@ def without_key(request: Request) -> Request:
     """The same request as a stranger would send it."""
     headers = {name: text for name, text in request.headers.items() if name.lower() in ("content-type", "accept")}
     return request._replace(headers=headers, form={}, basic=None, signer=None)
-
-
-def _bases(provider: Provider) -> list[str]:
-    return [url for url in (provider.base_url, *provider.other_base_urls) if url]
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc.lower()
 
 
 def _texts(request: schema.Request) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from keyvault.core.errors import InvalidInput
 from keyvault.core.text import escape
+from keyvault.providers.address import is_theirs, places
 from keyvault.providers.libraries import CHAT_CLIENTS_CALL, NODE, PYTHON
 from keyvault.providers.schema import PLACEHOLDER, Provider, check_url
 
@@ -78,20 +79,12 @@ def openai_base(use: Use) -> str:
     return "" if "{" in base else base.rstrip("/")
 
 
-def _is_theirs(use: Use) -> bool:
-    provider = use.provider
-    if provider is None or not use.base_url:
-        return provider is not None
-    urls = (provider.base_url, *provider.other_base_urls, *(url for check in provider.checks for url in check.urls))
-    return urlsplit(use.base_url).netloc in {urlsplit(url).netloc for url in urls}
-
-
 def _native(use: Use) -> str:
     """The vendor whose own library is to be used, or ''."""
     provider = use.provider
     if provider is None or provider.id not in CHAT_CLIENTS_CALL:
         return ""
-    return provider.id if not provider.openai_compatible or _is_theirs(use) else ""
+    return provider.id if not provider.openai_compatible or is_theirs(provider, use.base_url) else ""
 
 
 def _ask(use: Use) -> Ask | None:
@@ -99,20 +92,11 @@ def _ask(use: Use) -> Ask | None:
     base, provider = openai_base(use), use.provider
     for check in reversed(provider.checks if provider else ()):
         plain = check.urls and not check.signature and not check.form
-        if plain and not (base and (check.method != "GET" or not _is_theirs(use))) and (url := _place(use, check.urls)):
-            return Ask(check.method, url, check.headers, check.basic, check.body)
+        if not plain or (base and (check.method != "GET" or not is_theirs(provider, use.base_url))):
+            continue
+        if found := places(provider, use.base_url, check.urls):
+            return Ask(check.method, found[0], check.headers, check.basic, check.body)
     return Ask("GET", base + "/models", {"Authorization": "Bearer {key}"}, None, "") if base else None
-
-
-def _place(use: Use, urls: tuple[str, ...]) -> str:
-    """The vendor's address, or the same below the key's own base URL; '' where that cannot be told."""
-    provider, base = use.provider, use.base_url.rstrip("/")
-    if not base or provider is None:
-        return urls[0]
-    if same := [url for url in urls if urlsplit(url).netloc == urlsplit(base).netloc]:
-        return same[0]
-    known = (known.rstrip("/") for known in (provider.base_url, *provider.other_base_urls))
-    return next((base + url.removeprefix(one) for one in known for url in urls if url.startswith(one + "/")), "")
 
 
 class _Language(NamedTuple):
