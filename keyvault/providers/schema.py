@@ -233,9 +233,6 @@ class Rotation(_Part, frozen=True, kw_only=True):
     kind: Literal["api", "self", "partial", "manual"]
     needs: str = ""
     rotate_after: Span = ""
-    secret_path: str = ""
-    id_path: str = ""
-    success: tuple[Status, ...] = ()
     confidence: Confidence | None = None
     note: str = ""
     calls: dict[str, str] = {}
@@ -244,12 +241,11 @@ class Rotation(_Part, frozen=True, kw_only=True):
 
 
 class Revocation(_Part, frozen=True, kw_only=True):
-    """How a key is switched off."""
+    """How a key is switched off. `call` is for people."""
 
     kind: Literal["api", "partial", "manual"]
     needs: str = ""
     call: str = ""
-    success: tuple[Status, ...] = ()
     note: str = ""
 
 
@@ -265,7 +261,6 @@ class Provider(_Part, frozen=True, kw_only=True):
     base_url_variable: str = ""
     other_base_urls: tuple[str, ...] = ()
     openai_compatible: bool = False
-    public_models: bool = False
     console_url: str = ""
     docs_url: str = ""
     notes: str = ""

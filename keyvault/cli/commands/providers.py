@@ -103,7 +103,9 @@ def about(provider: Provider) -> list[tuple[str, str]]:
             for b in provider.balances
         ),
         ("rotation", _sentence(provider.rotation.kind, provider.rotation.needs, provider.rotation.note)),
+        *((f"request to {name}", text) for name, text in provider.rotation.calls.items()),
         ("revocation", _sentence(provider.revocation.kind, provider.revocation.needs, provider.revocation.note)),
+        ("request to revoke", provider.revocation.call),
         ("note", provider.notes),
         ("confidence", provider.confidence),
         ("sources", ", ".join(provider.sources)),
