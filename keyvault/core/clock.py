@@ -57,6 +57,12 @@ def parse_span(text: str) -> int:
     return int(match[1]) * _HOURS[match[2]] * 3600
 
 
+def span(seconds: int) -> str:
+    """A span for people, in minutes begun: `8 h`, `1 h 30 min`, `5 min`."""
+    hours, minutes = divmod(-(-max(0, seconds) // 60), 60)
+    return f"{hours} h" if hours and not minutes else f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 def parse_time(text: str, *, relative_to: int | None = None) -> int:
     """Read `2026-11-22`, RFC 3339, or, if `relative_to` is given, a span counted from it. Raises InvalidInput."""
     if relative_to is not None and re.match(_SPAN, text):

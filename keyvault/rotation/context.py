@@ -108,17 +108,21 @@ class Context:
         return self.options.insist or self.hands.agree(question, grave=False)
 
     def provider(self, key: ApiKey) -> Provider | None:
+        """What the catalogue knows of the vendor."""
         return catalogue.load(key.name.provider)
 
     def scheme(self, key: ApiKey, rotation: Rotation) -> Scheme:
+        """How this vendor replaces this kind of key."""
         value = self.values(key, rotation.old)[VALUE_FIELD]
         return scheme_for(self.provider(key), value, by_hand=rotation.scheme == "manual")
 
     def values(self, key: ApiKey, version_id: str) -> dict[str, str]:
+        """All fields of one version."""
         version = next(v for v in key.versions if v.id == version_id)
         return self.vault.values(key, version)
 
     def credential(self, key: ApiKey, version_id: str) -> Credential:
+        """One version, as requests are made with it."""
         values = self.values(key, version_id)
         fields = {name: Secret(value) for name, value in values.items() if name != VALUE_FIELD}
         return Credential(key.ref, Secret(values[VALUE_FIELD]), fields, key.base_url)
@@ -139,6 +143,7 @@ class Context:
         )
 
     def exchanges(self, key: ApiKey, rotation: Rotation) -> list[propagate.Exchange]:
+        """What takes the place of what in files."""
         return propagate.exchanges(self.values(key, rotation.old), self.values(key, rotation.new))
 
     def ask(self, key: ApiKey, version_id: str) -> Heard:
@@ -159,6 +164,7 @@ class Context:
         return heard
 
     def closed(self, key: ApiKey) -> Outcome:
+        """Nothing is under way; how the last rotation ended."""
         last = key.rotations[-1].outcome if key.rotations else "no rotation is under way"
         return Outcome(key.ref, CLOSED, "", last)
 
@@ -169,6 +175,7 @@ class Context:
         return Outcome(key.ref, state, step, why, then or f"keyvault rotate --resume {key.ref}")
 
     def waits_for_person(self, key: ApiKey, rotation: Rotation, why: str) -> Outcome:
+        """It goes on when a person has done something and says so."""
         return Outcome(key.ref, STUCK, rotation.step, why, f"then: keyvault rotate --resume {key.ref}")
 
 

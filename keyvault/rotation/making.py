@@ -24,6 +24,7 @@ class Making:
         self._heard: Checked | None = None  # what the vendor said of the new value
 
     def begun(self, key: ApiKey, rotation: Rotation) -> Outcome | None:
+        """The scheme is known: a new value is made by hand at once; before a request, the id of the old key is noted."""
         scheme = self._on.scheme(key, rotation)
         if scheme.makes == MANUAL:
             self.take_by_hand(key)
@@ -40,6 +41,7 @@ class Making:
         return None
 
     def take_by_hand(self, key: ApiKey) -> None:
+        """Ask the person for the new value, and keep it beside the old one. Raises AlreadyExists, Locked."""
         old = self._on.values(key, key.current)
         provider = self._on.provider(key)
         value = self._on.hands.new_value(provider, key.ref)
@@ -52,6 +54,7 @@ class Making:
         journal.keep(self._on.vault, key, values, "", None, clock.now())
 
     def creating(self, key: ApiKey, rotation: Rotation) -> Outcome | None:
+        """Make the request, and keep what it brings. Raises Refused, Unclear."""
         scheme, job = self._on.scheme(key, rotation), self._on.job(key, rotation)
         fresh, self._fresh = self._fresh == rotation.id, ""
         if not fresh:
@@ -111,6 +114,7 @@ class Making:
         return None
 
     def pending(self, key: ApiKey, rotation: Rotation) -> Outcome | None:
+        """The new value is kept: see that it works."""
         scheme = self._on.scheme(key, rotation)
         heard = self._on.ask_until(key, rotation.new, scheme.settle, _settled)
         if works(heard) or self._on.go_on_unchecked(key, heard):
@@ -127,6 +131,7 @@ class Making:
         )
 
     def checked(self, key: ApiKey, rotation: Rotation) -> Outcome | None:
+        """It works: from here on it is the one that is given out."""
         journal.promote(self._on.vault, key, clock.now(), self._heard)
         self._on.hands.tell(f"{key.ref} has its new value")
         if key.expires and rotation.new_expires is None:
@@ -134,6 +139,7 @@ class Making:
         return None
 
     def aborting(self, key: ApiKey, rotation: Rotation) -> Outcome | None:
+        """Undo what was made at the vendor and here; the old value stays."""
         scheme, job = self._on.scheme(key, rotation), self._on.job(key, rotation)
         if scheme.makes == API:
             if rotation.new and (rotation.new_id or not scheme.lists):

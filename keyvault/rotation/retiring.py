@@ -22,6 +22,7 @@ class Retiring:
         self._on = on
 
     def promoted(self, key: ApiKey, rotation: Rotation) -> Outcome | None:
+        """Put the new value into the files that hold the old one, and run the hooks."""
         changes = self._on.exchanges(key, rotation)
         copies = Originals(self._on.options.state, self._on.vault.header.vault_id, self._on.vault.root.fingerprint_key)
         for result in propagate.propagate(key.places, changes, key.variables, key.ref, copies):
@@ -39,6 +40,7 @@ class Retiring:
         return None
 
     def propagated(self, key: ApiKey, rotation: Rotation) -> Outcome | None:
+        """Wait for the grace to end; nothing is revoked before."""
         scheme = self._on.scheme(key, rotation)
         if scheme.revokes == NOTHING and not rotation.back:
             journal.move(self._on.vault, key, rotating.REVOKED, clock.now())
@@ -52,7 +54,7 @@ class Retiring:
                 key.ref,
                 WAITING,
                 rotation.step,
-                f"both values work; the old one is revoked in {_span(left)}",
+                f"both values work; the old one is revoked in {clock.span(left)}",
                 f"after that: keyvault rotate --resume {key.ref}, or --due from a timer; --rollback {key.ref} undoes it",
             )
         return self.before_revoking(key, rotation, scheme)
@@ -83,6 +85,7 @@ class Retiring:
         return None
 
     def revoke_by_hand(self, key: ApiKey, rotation: Rotation) -> Outcome | None:
+        """Ask the person to revoke the old value, unless the vendor says that it is dead."""
         if self._on.ask(key, rotation.old).verdict in DEAD or self._on.hands.revoked_by_hand(self._on.provider(key), key.ref):
             journal.move(self._on.vault, key, rotating.REVOKED, clock.now())
             return None
@@ -90,6 +93,7 @@ class Retiring:
         return self._on.waits_for_person(key, rotation, f"revoke the old value at {page or 'the vendor'}")
 
     def revoking(self, key: ApiKey, rotation: Rotation) -> Outcome | None:
+        """Make the request. Raises Refused, Unclear."""
         scheme = self._on.scheme(key, rotation)
         try:
             scheme.delete(self._on.job(key, rotation), rotation.old_id)
@@ -106,6 +110,7 @@ class Retiring:
         return None
 
     def revoked(self, key: ApiKey, rotation: Rotation) -> Outcome | None:
+        """See that the old value is dead."""
         scheme = self._on.scheme(key, rotation)
         heard = self._on.ask_until(key, rotation.old, scheme.settle, lambda h: h.verdict in DEAD or h.status is None)
         nobody_can_tell = heard.status is None and heard.verdict == verdict.UNKNOWN
@@ -142,8 +147,3 @@ def grace_left(rotation: Rotation, now: int, up: tuple[str, int]) -> int | None:
     elif passed < 0:
         return None
     return max(0, rotation.grace - passed)
-
-
-def _span(seconds: int) -> str:
-    hours, minutes = divmod(-(-seconds // 60), 60)
-    return f"{hours} h" if hours and not minutes else f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -12,10 +12,11 @@ import pytest
 from people import write
 
 from keyvault.cli.places import place_of
+from keyvault.core import clock
 from keyvault.core.clock import DAY
 from keyvault.core.errors import InvalidInput
 from keyvault.core.secret import Secret
-from keyvault.rotation import plan, retiring, schedule
+from keyvault.rotation import plan, schedule
 from keyvault.rotation.hooks import configured, run_hooks
 from keyvault.rotation.retiring import grace_left
 from keyvault.vault.answers import Checked
@@ -126,7 +127,17 @@ def test_places_are_named_by_file_format_or_service(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(86_400, "24 h"), (86_399, "24 h"), (86_340, "23 h 59 min"), (3_600, "1 h"), (3_599, "1 h"), (61, "2 min"), (1, "1 min")],
+    [
+        (86_400, "24 h"),
+        (86_399, "24 h"),
+        (86_340, "23 h 59 min"),
+        (3_600, "1 h"),
+        (3_599, "1 h"),
+        (61, "2 min"),
+        (1, "1 min"),
+        (0, "0 min"),
+        (-9, "0 min"),
+    ],
 )
 def test_what_is_left_of_a_grace_is_never_told_as_less(seconds: int, told: str) -> None:
-    assert retiring._span(seconds) == told
+    assert clock.span(seconds) == told
