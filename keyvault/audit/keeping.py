@@ -12,7 +12,7 @@ from keyvault.audit.stale import NO_BACKUP, NO_RECOVERY, WEAK_MODE
 from keyvault.core import clock
 from keyvault.core.clock import DAY
 from keyvault.core.settings import Settings
-from keyvault.core.text import escape
+from keyvault.core.text import escape, shell_word
 from keyvault.vault import reminders
 from keyvault.vault.keys import ApiKey
 from keyvault.vault.rotating import SERVICES
@@ -66,7 +66,7 @@ def _modes(paths: Iterable[str], what: str, ref: str = "") -> list[Stale]:
         if (loose := _loose(path)) is not None:
             kind = "700" if stat.S_ISDIR(loose) else "600"
             detail = f"{escape(path)} is open to other users (mode {stat.S_IMODE(loose):04o}); {what}"
-            found.append(Stale(ref, WEAK_MODE, ADVICE, detail, f"chmod {kind} {_word(path)}"))
+            found.append(Stale(ref, WEAK_MODE, ADVICE, detail, f"chmod {kind} {shell_word(path)}"))
     return found
 
 
@@ -80,10 +80,3 @@ def _loose(path: str) -> int | None:
         return None
     is_kept_here = stat.S_ISREG(mode) or stat.S_ISDIR(mode)
     return mode if is_kept_here and mode & 0o077 else None
-
-
-def _word(path: str) -> str:
-    """A path as it can be typed into a shell; one with characters that do not show is not spelled out."""
-    from shlex import quote
-
-    return quote(path) if path.isprintable() else "that file"

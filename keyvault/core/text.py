@@ -30,6 +30,14 @@ def escape(text: str) -> str:
     return "".join((f"\\x{ord(c):02x}" if ord(c) < 0x100 else f"\\u{ord(c):04x}") if is_unsafe(ord(c)) else c for c in text)
 
 
+def shell_word(path: str) -> str:
+    """A path as a shell takes it; one with characters that do not show is told, but cannot be typed."""
+    from shlex import quote
+
+    shown = escape(path)
+    return quote(path) if shown == path else shown
+
+
 def money(amount: str, unit: str) -> str:
     """A decimal amount for people: at least two decimals where there are any, at most six; no amount is no limit."""
     if not amount:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from shlex import quote
 from typing import NamedTuple
 
 from keyvault.audit.findings import BAD, HISTORY, OWN, Leak, Stale
-from keyvault.core.text import escape
+from keyvault.core.text import shell_word
 from keyvault.liveness.verdict import DISABLED, INVALID, usable
 from keyvault.providers import catalogue
 from keyvault.providers.schema import Provider
@@ -102,7 +101,7 @@ def _steps(found: Sequence[Leak]) -> list[str]:
         steps.append(f"what is a key of yours: revoke it at {page}, and make a new one for the vault")
         steps.append('what is no key: "keyvault:ignore" in a comment of its line, or a baseline, says so')
     if files:
-        named = ", ".join(word(path) for path in files[:_MOST_FILES])
+        named = ", ".join(shell_word(path) for path in files[:_MOST_FILES])
         more = f" and {len(files) - _MOST_FILES} more" if len(files) > _MOST_FILES else ""
         steps.append(f"take it out of {named}{more}; where keyvault knows the file's form: keyvault import FILE --clean")
     return steps
@@ -114,9 +113,3 @@ def _revocation(provider: Provider | None, page: str) -> str:
         return f"rotate asks you to revoke the old value at {page}"
     needs = f", with {provider.revocation.needs}" if provider and provider.revocation.needs else ""
     return f"rotate revokes the old value by request{needs}; or do it at {page}"
-
-
-def word(path: str) -> str:
-    """A path as a shell takes it; one with characters that do not show is told, but cannot be typed."""
-    shown = escape(path)
-    return quote(path) if shown == path else shown
