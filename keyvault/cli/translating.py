@@ -12,8 +12,8 @@ _LONGEST = 2000  # characters: the time grows with the square, and names of file
 
 # Fields that hold names which people gave or type: such a name is never a text, even where it reads like one.
 _NAMES = frozenset(
-    """allowed argv choices command field fields file filename folder from_env home id label name offered option options path
-    profile provider readers ref refs same shown source tag text url value variable where words""".split()
+    """allowed argv choices command field fields folder from_env home id name offered option options path profile provider
+    readers ref refs same shown text url value variable where words""".split()
 )
 
 # Fields that hold one word of ours. In other fields a single word is anybody's.

@@ -10,6 +10,7 @@ from checkout import copy_to, script
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from keyvault.cli import render, translating
 from keyvault.cli.language import CHINESE
 from keyvault.cli.translating import Catalogue, catalogue_path
 
@@ -42,6 +43,14 @@ def test_a_text_that_is_new_or_gone_is_noticed(tmp_path: Path) -> None:
     assert known["not a single key of {session}"] == ""
     assert "no keys yet" not in known
     assert known["not set"] == "未设置"
+
+
+def test_the_fields_and_words_that_the_program_lists_are_those_of_its_texts() -> None:
+    """Fields are called after names in the code: one that was renamed there would silently be treated otherwise."""
+    fields = {field.rstrip("0123456789") for english in CHINESE_TEXTS for field in FIELD.findall(english)}
+    assert (translating._NAMES | translating._WORDS) - fields == set()
+    assert set() == translating._NAMES & translating._WORDS
+    assert render._OURS - CHINESE_TEXTS.keys() == set()
 
 
 def test_nothing_is_half_translated() -> None:
