@@ -35,7 +35,7 @@ def stub(provider_id: str, *, name: str, base_url: str, variable: str) -> str:
     base = base_url.rstrip("/")
     text = _TEMPLATE.format(
         id=provider_id,
-        name=_plain("name", name),
+        name=_plain("vendor's name", name),
         variable=variable,
         base=f'base_url = "{_plain("base URL", base)}"\nopenai_compatible = true\n',
         check_url=f"{base}/models",
