@@ -514,8 +514,8 @@ def test_a_clock_that_jumps_ten_years_loses_nothing(home: VaultHome, forks: Fork
     assert len(used["keys"]) == 8
 
 
-def test_a_leftover_journal_is_not_played_into_a_new_vault(home: VaultHome, forks: Forks) -> None:
-    states.furnish(home).store.close()
+def leave_a_journal(home: VaultHome, forks: Forks) -> None:
+    """A writer dies before its last write to the vault's file; its journal stays."""
     words = ("edit", "openai", "--value", "--stdin")
     template = home.folder + "-template"
     shutil.copytree(home.folder, template)
@@ -525,6 +525,11 @@ def test_a_leftover_journal_is_not_played_into_a_new_vault(home: VaultHome, fork
     shutil.copytree(template, home.folder)
     forks.run(home, *words, stdin=b"sk-new", fault=Fault("die", DIE_BEFORE), at=last)
     assert os.path.getsize(home.path + "-journal") > 0
+
+
+def test_a_leftover_journal_is_not_played_into_a_new_vault(home: VaultHome, forks: Forks) -> None:
+    states.furnish(home).store.close()
+    leave_a_journal(home, forks)
     os.unlink(home.path)  # someone starts over, and does not know of the journal
     os.unlink(home.key_file)
     shutil.rmtree(home.state)
@@ -539,15 +544,7 @@ def test_a_leftover_journal_is_not_played_into_a_new_vault(home: VaultHome, fork
 def test_a_hot_journal_is_rolled_back_by_the_next_reader(home: VaultHome, forks: Forks) -> None:
     states.furnish(home).store.close()
     before = states.content(home)
-    words = ("edit", "openai", "--value", "--stdin")
-    template = home.folder + "-template"
-    shutil.copytree(home.folder, template)
-    calls = forks.run(home, *words, stdin=b"sk-new", fault=COUNT).calls
-    last = max(call.number for call in calls if call.path == home.path)
-    shutil.rmtree(home.folder)
-    shutil.copytree(template, home.folder)
-    forks.run(home, *words, stdin=b"sk-new", fault=Fault("die", DIE_BEFORE), at=last)
-    assert os.path.getsize(home.path + "-journal") > 0
+    leave_a_journal(home, forks)
     readers = [forks.start(home, "list") for _ in range(8)]
     assert [job.wait().code for job in readers] == [0] * 8
     assert states.content(home) == before

@@ -299,6 +299,16 @@ def status_shown(shell: Shell, line: str) -> list[str]:
     return re.findall(r"status=(\d+)", shell.do(line))
 
 
+def check_that_tracing_shows_no_value(shell: Shell, outer: str) -> None:
+    shell.do("set -x")
+    shell.do("cd /")
+    shell.do(f"cd '{outer}'")
+    shell.do("set +x")
+    assert "sk-outer" not in shell.seen, "tracing must not show values"
+    assert values(shell)[:2] == ("sk-outer-a", HARD)
+    assert not [name for name in shell.environment() if name.startswith(("_kv", "_keyvault"))]
+
+
 @pytest.mark.parametrize(
     "rc",
     [
@@ -320,13 +330,7 @@ def test_bash_keeps_its_prompt_its_status_and_its_settings(start: Start, outer: 
     assert "status=7" in shown
     if "mine" in rc:
         assert "mine=7" in shown
-    shell.do("set -x")
-    shell.do("cd /")
-    shell.do(f"cd '{outer}'")
-    shell.do("set +x")
-    assert "sk-outer" not in shell.seen, "tracing must not show values"
-    assert values(shell)[:2] == ("sk-outer-a", HARD)
-    assert not [name for name in shell.environment() if name.startswith(("_kv", "_keyvault"))]
+    check_that_tracing_shows_no_value(shell, outer)
 
 
 @pytest.mark.parametrize(
@@ -347,13 +351,7 @@ def test_zsh_keeps_its_prompt_its_status_and_its_settings(start: Start, outer: s
     shown = shell.do(f"cd '{outer}'; (exit 7)")
     for text in ("+2 A_KEY B_KEY", "status=7", "mine=7", f"moved={outer}"):
         assert text in shown
-    shell.do("set -x")
-    shell.do("cd /")
-    shell.do(f"cd '{outer}'")
-    shell.do("set +x")
-    assert "sk-outer" not in shell.seen, "tracing must not show values"
-    assert values(shell)[:2] == ("sk-outer-a", HARD)
-    assert not [name for name in shell.environment() if name.startswith(("_kv", "_keyvault"))]
+    check_that_tracing_shows_no_value(shell, outer)
 
 
 def test_fish_keeps_its_prompt_its_status_and_its_handlers(start: Start, outer: str) -> None:
