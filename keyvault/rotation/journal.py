@@ -51,7 +51,7 @@ def move(vault: Vault, key: ApiKey, step: str, at: int, **changes: Any) -> None:
         _put(tx, present._replace(rotation=rotation._replace(step=step, at=at, **changes)))
 
 
-def amend(vault: Vault, key: ApiKey, at: int, *, admin: str = "", leaked: bool = False) -> None:
+def amend(vault: Vault, key: ApiKey, *, admin: str = "", leaked: bool = False) -> None:
     """Say more of a rotation under way: another key that may do it, or that the old value leaked. Raises Overtaken."""
     with vault.transaction("rotate-amended") as tx:
         present, rotation = _same(tx, key)

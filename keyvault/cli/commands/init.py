@@ -60,7 +60,7 @@ def command(
     kind = unlock or _decided(session, key_file)
     if not kind and session.someone_there and terminal.is_terminal(0) and terminal.is_terminal(2):
         kind, key_file = guided.choose(session)
-    kind = kind or _best(session)
+    kind = kind or _best()
     vault_id = care.new_vault_id()
     with new_slots.taken_back(session, lambda: os.path.lexists(settings.vault_path)):
         code = recovery.new_slot(session, recovery_file, none=no_recovery) if kind != PASSPHRASE else None
@@ -83,7 +83,7 @@ def _decided(session: Session, key_file: str | None) -> str:
     return PASSPHRASE if given(session.settings) is not None else ""
 
 
-def _best(session: Session) -> str:
+def _best() -> str:
     try:
         with progress.waiting("looking for a keyring"):
             os_keyring.probe()

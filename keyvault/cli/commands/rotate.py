@@ -73,7 +73,7 @@ def command(session: Session, /, refs: tuple[str, ...], **said: Any) -> int:
     vault = session.open()
     keys = [vault.get(str(parse_ref(ref))) for ref in dict.fromkeys(refs)] if refs else vault.all_keys()
     if said["status"]:
-        return _status(vault, keys, said["as_json"])
+        return _status(keys, said["as_json"])
     hands = rotating.AtTheTerminal(session, said)
     options = Options(session.settings.state, said["insist"], () if said["dry_run"] else hooks.configured())
     if said["abort"] or said["rollback"]:
@@ -171,7 +171,6 @@ def _one(
         journal.amend(
             vault,
             key,
-            clock.now(),
             admin=vault.get(str(parse_ref(said["admin"]))).ref if said["admin"] else "",
             leaked=said["leaked"],
         )
@@ -231,7 +230,7 @@ def _planned_dict(one: Planned) -> dict[str, object]:
     }
 
 
-def _status(vault: Vault, keys: list[ApiKey], as_json: bool) -> int:
+def _status(keys: list[ApiKey], as_json: bool) -> int:
     now = clock.now()
     shown = [key for key in keys if key.rotation or key.due(now)]
     if as_json:
