@@ -214,10 +214,6 @@ def test_idle_time_ends_it(home: AgentHome) -> None:
 def test_a_vault_that_is_gone_ends_it(home: AgentHome) -> None:
     home.start_agent()
     pid = home.pid
-    home.run("rekey", "--yes", "--new-key-file", home.folder + "/k2", env={"KEYVAULT_KEY_FILE": home.key_file}, code=None)
-    home.run(
-        "slots", "add", "recovery", "--recovery-file", home.folder + "/r", env={"KEYVAULT_KEY_FILE": home.key_file}, code=None
-    )
     os.rename(home.path, home.path + ".away")
     home.run(*GOOD, code=3)
     home.wait_until_gone(pid)

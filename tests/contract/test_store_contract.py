@@ -90,7 +90,8 @@ class StoreContract:
             raise KeyvaultError("inside")
         assert store.put({}, [], b"head 2", b"head 1")
 
-    def test_it_can_be_closed(self, store: Store) -> None:
+    def test_closing_it_again_is_no_error(self, store: Store) -> None:
+        store.close()
         store.close()
 
 
@@ -109,6 +110,17 @@ class TestSqliteStore(StoreContract):
         assert other.head() == b"head 2"
         assert other.get([blob(2)[0]]) == dict([blob(2)])
         other.close()
+
+    def test_closing_lets_go_of_the_file(self, store: Store) -> None:
+        def is_open() -> bool:
+            return os.path.realpath(store.name) in [
+                os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
+            ]
+
+        assert store.head() == b"head 1"
+        assert is_open()
+        store.close()
+        assert not is_open()
 
     def test_a_put_survives_its_handle(self, store: Store) -> None:
         assert store.put(dict([blob(2)]), [blob(1)[0]], b"head 2", b"head 1")

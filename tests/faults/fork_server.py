@@ -56,11 +56,11 @@ def _wait(pid: int, seconds: float) -> dict[str, Any]:
     end = time.monotonic() + seconds
     pause = 0.0005
     while True:
-        done, status, used = os.wait4(pid, os.WNOHANG)
+        done, status = os.waitpid(pid, os.WNOHANG)
         if done:
-            return {"code": os.waitstatus_to_exitcode(status), "rss": used.ru_maxrss * 1024}
+            return {"code": os.waitstatus_to_exitcode(status)}
         if time.monotonic() > end:
-            return {"code": None, "rss": 0}
+            return {"code": None}
         time.sleep(pause)
         pause = min(pause * 1.5, 0.02)
 

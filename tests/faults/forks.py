@@ -63,7 +63,6 @@ class Done(NamedTuple):
     out: bytes
     err: bytes
     calls: list[Call]
-    rss: int
 
     @property
     def told(self) -> str:
@@ -176,7 +175,7 @@ class Job:
     def wait(self, seconds: float = 60) -> Done:
         """Its end; after the time, `code` None, and it goes on."""
         answer = self._forks.wait_for(self.pid, seconds)
-        done = Done(answer["code"], self._read(".out"), self._read(".err"), self.calls(), answer["rss"])
+        done = Done(answer["code"], self._read(".out"), self._read(".err"), self.calls())
         if done.code is not None:
             for suffix in (".in", ".out", ".err", ".calls"):
                 if os.path.exists(self._base + suffix):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import Any
 
 from vaults import VaultHome
@@ -56,12 +54,6 @@ def content(home: VaultHome) -> Content:
         vault.store.close()
 
 
-def anchored_seq(home: VaultHome, vault_id: str) -> int:
-    """What the anchor says, without opening the vault."""
-    anchor = home.anchors.read(vault_id)
-    return anchor.seq if anchor else 0
-
-
 def open_backup(home: VaultHome, path: str) -> Vault:
     """A backup of this home's vault, opened with its key file and no anchor."""
     store = SqliteStore(path)
@@ -88,17 +80,6 @@ def furnish(home: VaultHome) -> Vault:
     with vault.transaction("rm") as tx:
         changes.remove(tx, "old/gone", at + 2)
     return vault
-
-
-def clone(home: VaultHome, folder: str) -> VaultHome:
-    """A copy of a home in another folder, which this machine knows as well as the first."""
-    shutil.copytree(home.folder, folder, symlinks=True)
-    copied = VaultHome(folder)
-    if os.path.exists(copied.path):
-        vault = copied.open()
-        care.remember(copied.anchors, copied.path, vault)
-        vault.store.close()
-    return copied
 
 
 def read_secret(home: VaultHome) -> SlotSecret:
