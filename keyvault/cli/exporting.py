@@ -146,7 +146,7 @@ def _show_masked(resolved: Resolved, form: Format) -> None:
     if form.name == "json":
         render.json_out({name: mask(value) for name, value in resolved.variables})
     elif resolved.variables:
-        render.pairs([(name, mask(value)) for name, value in resolved.variables])
+        render.pairs([(name, mask(value)) for name, value in resolved.variables], ours=False)
     else:
         terminal.tip("no keys to export; keyvault list shows what there is")
         return

@@ -83,12 +83,12 @@ def table_text(headings: Sequence[str], rows: Sequence[Sequence[str]], *, whole:
     return columns.table(headings, rows, shown, fit=terminal.columns(), colour=terminal.shows_colour(1))
 
 
-def pairs(rows: Sequence[tuple[str, str]]) -> None:
-    """A name and a text a line."""
+def pairs(rows: Sequence[tuple[str, str]], *, ours: bool = True) -> None:
+    """A name and a text a line. `ours`: the names are the program's, and not what people call their variables."""
     from keyvault.cli.columns import width
     from keyvault.cli.language import said
 
-    rows = [(said(name), _cell(text)) for name, text in rows]
+    rows = [(said(name) if ours else name, _cell(text)) for name, text in rows]
     longest = max(width(name) for name, _ in rows)
     out("".join(f"{name}{' ' * (longest - width(name))}  {text}\n" for name, text in rows))
 

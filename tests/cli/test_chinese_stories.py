@@ -109,6 +109,11 @@ def test_a_name_that_reads_like_a_text_of_ours_stays_a_name(home: VaultHome) -> 
     assert "no keys yet/not set" in done.stderr.decode()
 
 
+def test_a_variable_called_like_a_label_of_ours_stays_as_it_is_called(home: VaultHome) -> None:
+    home.run("add", "custom/x", "--stdin", "--env", "file", stdin=b"the value of x, which is long")
+    assert "file  …long" in Terminal(home, "env", "custom/x", env=CHINESE).end()
+
+
 def test_a_control_character_in_a_name_is_escaped_in_chinese_too(home: VaultHome) -> None:
     done = home.run("backup", os.path.join(home.folder, "a\x1b[31mb", "c"), env=CHINESE, code=1)
     assert b"\x1b" not in done.stderr
