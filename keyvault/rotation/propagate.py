@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from keyvault.core import clock
-from keyvault.core.errors import KeyvaultError
+from keyvault.core.errors import InvalidInput, KeyvaultError
 from keyvault.core.text import mask
 from keyvault.formats import FORMATS, load
 from keyvault.store.swap import read_plain, swap
@@ -133,8 +133,11 @@ def _exchanged(text: str, change: Exchange, places: list[Place], fields: Mapping
 def _edited(text: str, place: Place, change: Exchange) -> str:
     """The assignment replaced by the format's editor, if what is there is the old value as that editor writes it."""
     form = load(place.kind)
-    edited = form.merge(text, [(place.variable, change.new)])
-    back = form.merge(edited.text, [(place.variable, change.old)])
+    try:
+        edited = form.merge(text, [(place.variable, change.new)])
+        back = form.merge(edited.text, [(place.variable, change.old)])
+    except InvalidInput:
+        return text  # not a file of that format after all; plain values in it are exchanged all the same
     return text if edited.refused or back.refused or back.text != text else edited.text
 
 

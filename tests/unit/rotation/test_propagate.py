@@ -70,6 +70,14 @@ def test_a_value_that_needs_quoting_goes_through_the_formats_editor(tmp_path: Pa
     assert (result.state, now) == (LEFT, "A='pass word$1'\nKEY=other\n")
 
 
+def test_what_the_formats_editor_cannot_read_keeps_no_plain_value_from_its_exchange(tmp_path: Path) -> None:
+    text = '{{\n  // not quite JSON\n  "other": "{}", "KEY": "{}"\n}}\n'
+    changes = [Exchange("", "pass word$1", "new word$2"), Exchange("id", OLD, NEW)]
+    result, now = in_file(tmp_path, text.format(OLD, "pass word$1"), "json", changes)
+    assert (result.state, now) == (CHANGED, text.format(NEW, "pass word$1"))
+    assert "stands there as a part" in result.why
+
+
 def test_what_is_shown_is_masked(tmp_path: Path) -> None:
     result, _ = in_file(tmp_path, f"SECRET=of-another KEY={OLD}\n")
     assert result.lines == ("1: KEY: …cdef -> …3210",)
