@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from unicodedata import category, east_asian_width
 
+from keyvault.cli.language import said
+
 _GAP = 2
 _NARROWEST = 8
 _ROOMY = 60  # cells; on less, columns are not worth their room where they would have to be shortened
@@ -62,8 +64,9 @@ def table(
 
 
 def painted(word: str) -> str:
-    """A verdict or a severity in its colour; other text as it is."""
-    tone = _TONE_OF.get(word.partition(" (")[0])
+    """A verdict or a severity in its colour, in the language that it is shown in; other text as it is."""
+    bare = re.split(r" \(|（", word, maxsplit=1)[0]
+    tone = next((tone for ours, tone in _TONE_OF.items() if said(ours) == bare), None)
     return f"\x1b[{tone}m{word}\x1b[m" if tone else word
 
 
