@@ -1,6 +1,7 @@
 """keyvault for Python programs: `keyvault.load_env()` and `keyvault.get("openai/work")`.
 
-Nothing is read at import, and nobody is asked anything: a locked vault is an error, unless `ask` says how to ask for hidden
+Nothing is read at import. The keys of an agent are used where one keeps the vault open (`keyvault unlock`). Else nobody is
+asked anything: a locked vault is an error, unless `ask` says how to ask for hidden
 text, as `getpass.getpass` does; it is asked too before a key that is marked `confirm` is used. The process is left as it is:
 the command line forbids core files and debuggers while it holds values, which a library must not do to its program.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 
+from keyvault.agent import keys
 from keyvault.core import clock, settings
 from keyvault.core.errors import InvalidInput, KeyvaultError, Locked, NotFound
 from keyvault.core.refs import parse_ref
@@ -68,7 +70,8 @@ def get(ref: str, field: str = VALUE_FIELD, *, ask: Ask | None = None) -> str:
 def open_vault(*, ask: Ask | None = None) -> Vault:
     """The vault that is set up for this user, unlocked. Raises KeyvaultError."""
     configured = settings.load()
-    vault = _open(configured, Unlocker(configured, People(ask, _tell)), harden=False)
+    keys.ask_anew()
+    vault = _open(configured, keys.first(Unlocker(configured, People(ask, _tell))), harden=False)
     for notice in vault.notices:
         _tell(notice)
     vault.notices.clear()

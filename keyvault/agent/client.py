@@ -42,17 +42,26 @@ def ask(words: list[str], first_byte: float = FIRST_BYTE) -> int | None:
     return None
 
 
-def request(verb: bytes, arguments: list[bytes], first_byte: float = FIRST_BYTE) -> Answer | None:
-    """What the agent of this environment's vault answers, or None: none is to be asked, none is there, or it is odd."""
-    environment = posix.environ
+def request(
+    verb: bytes, arguments: list[bytes], first_byte: float = FIRST_BYTE, environment: dict[bytes, bytes] = posix.environ
+) -> Answer | None:
+    """What the agent of this environment's vault answers, or None: none is to be asked, none is there, or it is odd.
+
+    `environment`: where a program has changed its own since it began.
+    """
     if environment.get(b"KEYVAULT_NO_AGENT") or any(environment.get(name) for name in NOT_ASKED):
         return None
     path = socket_path(environment)
-    return None if path is None else exchange(path, verb, arguments, WHOLE_ANSWER, first_byte)
+    return None if path is None else exchange(path, verb, arguments, WHOLE_ANSWER, first_byte, environment)
 
 
 def exchange(
-    path: bytes, verb: bytes, arguments: list[bytes], patience: float, first_byte: float = FIRST_BYTE
+    path: bytes,
+    verb: bytes,
+    arguments: list[bytes],
+    patience: float,
+    first_byte: float = FIRST_BYTE,
+    environment: dict[bytes, bytes] = posix.environ,
 ) -> Answer | None:
     """One request at the socket `path`, with `first_byte` seconds until the answer begins, and `patience` for its rest."""
     if unanswered.get(path, 0) >= first_byte or not private_folder(path.rpartition(b"/")[0]):
@@ -62,7 +71,7 @@ def exchange(
         streams = [_stream(fd) for fd in (0, 1, 2)]
         columns = posix.get_terminal_size(1).columns if streams[1] == b"1" else 0
         about = [b"1", verb, posix.getcwdb(), b"".join(streams) + b",%d" % columns, b"%d" % len(arguments)]
-        body = b"\0".join([*about, *arguments, *(b"%b=%b" % pair for pair in posix.environ.items())])
+        body = b"\0".join([*about, *arguments, *(b"%b=%b" % pair for pair in environment.items())])
         if len(body) > LARGEST_REQUEST:
             return None
         posix.lstat(path)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from keyvault.agent import keys
 from keyvault.cli import streams, terminal
 from keyvault.core import settings
-from keyvault.core.errors import InvalidInput, KeyvaultError, Locked
+from keyvault.core.errors import InvalidInput, KeyvaultError
 from keyvault.core.settings import Settings
-from keyvault.vault.codec import Header, VaultKeys
 
 if TYPE_CHECKING:
     from keyvault.agent.lifetime import Limits
@@ -21,46 +21,16 @@ _SETTINGS = {"start": bool, "for": str, "idle": str, "lock_on_suspend": bool, "l
 
 
 def keys_first(words: list[str], unlocker: Unlocker) -> Unlock:
-    """Unlock with what the agent has, else as ever. What the environment says about unlocking comes before any agent.
+    """Unlock with what the agent has, else as ever. One that had no time is asked for the whole command again at last."""
 
-    Where that fails, an agent that had no time yet is the only way left: it is asked once more, with patience.
-    """
+    def whole_command() -> None:
+        if sys.platform != "win32":
+            from keyvault.agent import client
 
-    def unlock(header: Header) -> bytes | VaultKeys:
-        if sys.platform == "win32":
-            return unlocker(header)
-        from keyvault.agent import client
-
-        if keys := _keys(header, client.FIRST_BYTE):
-            return keys
-        try:
-            return unlocker(header)
-        except Locked:
             if (code := client.ask(words, client.WHOLE_ANSWER)) is not None:
-                raise streams.Answered(code) from None
-            if keys := _keys(header, client.WHOLE_ANSWER):
-                return keys
-            raise
+                raise streams.Answered(code)
 
-    return unlock
-
-
-def _keys(header: Header, first_byte: float) -> VaultKeys | None:
-    if sys.platform == "win32":
-        return None
-    from keyvault.agent import client
-
-    answer = client.request(b"keys", [], first_byte)
-    if answer is None or answer[0] != client.DONE:
-        return None
-    from keyvault.agent.warm import PurposeKeys
-
-    vault_id, _, rest = b"".join(content for _, content in answer[2]).partition(b"\0")
-    epoch, _, keys = rest.partition(b"\0")
-    try:
-        return PurposeKeys(vault_id.decode(), int(epoch), bytearray(keys))(header)
-    except (KeyvaultError, ValueError):
-        return None
+    return keys.first(unlocker, whole_command)
 
 
 def start_after(configured: Settings, vault: Vault) -> None:
@@ -128,6 +98,15 @@ def status(configured: Settings) -> dict[str, Any] | None:
         return None
     told: dict[str, Any] = json.loads(b"".join(content for _, content in answer[2]))
     return told
+
+
+def is_mute(configured: Settings) -> bool:
+    """After `status` heard nothing: whether an agent is there all the same, such as one that was stopped or is stuck."""
+    if sys.platform == "win32":
+        return False
+    from keyvault.agent import client, place
+
+    return place.path_of(configured.home) in client.unanswered
 
 
 def start(configured: Settings, wanted: Handed) -> dict[str, Any]:

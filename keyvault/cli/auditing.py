@@ -75,7 +75,7 @@ def _stale(stale: Sequence[Stale], whole: bool) -> str:
     if not shown:
         return ""
     levels = {one.reason: level(one) for one in stale}
-    rows = [(levels[reason], reason.replace("_", " "), key, detail) for reason, key, detail, _ in shown]
+    rows = [(said(levels[reason]), said(reason.replace("_", " ")), key, detail) for reason, key, detail, _ in shown]
     todo = dict.fromkeys(f"  {said(escape(key))}: {said(escape(then))}\n" for _, key, _, then in shown)
     return _columns(("", "WHAT", "KEY", "DETAIL"), rows, whole) + said_lines("\nWhat to do:\n") + "".join(todo)
 
@@ -87,7 +87,7 @@ def _leaks(leaks: Sequence[Leak], whole: bool) -> str:
     rows = []
     for leak in in_order(leaks):
         answer = (leak.verdict.replace("_", " "),) if asked else ()
-        rows.append((level(leak), whose(leak), leak.form, *answer, where(leak)))
+        rows.append((said(level(leak)), whose(leak), leak.form, *answer, where(leak)))
     steps = "".join(f"\n{said(escape(one.about))}\n" + "".join(map(_step, one.steps)) for one in advice(leaks))
     headings = ("", "KEY", "FORM", *(("VENDOR SAYS",) if asked else ()), "WHERE")
     known = "\n" + "\n".join(wrapped(said(caveat(leaks)), _WIDTH)) + "\n" if caveat(leaks) else ""

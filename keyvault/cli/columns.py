@@ -1,4 +1,7 @@
-"""Tables: columns by the width that a terminal gives each character, shortened to fit one, and a few words in colour."""
+"""Tables: columns by the width that a terminal gives each character, shortened to fit one, and a few words in colour.
+
+On a terminal that is too narrow for columns each row is a list of its own, in which nothing is left out.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,11 @@ import re
 from collections.abc import Sequence
 from unicodedata import category, east_asian_width
 
+from keyvault.cli.language import said
+
 _GAP = 2
 _NARROWEST = 8
+_ROOMY = 60  # cells; on less, columns are not worth their room where they would have to be shortened
 _TYPED = ("KEY", "ID", "VARIABLE")  # columns of what people type next: never shortened
 _PATHS = ("FOUND IN", "FROM", "WHERE", "SOURCE")  # of these the end tells most
 _TONED = ("", "VERDICT", "VENDOR SAYS")
@@ -36,12 +42,13 @@ def table(
 ) -> str:
     """Columns as wide as their content, or narrower so that a line has at most `fit` cells; the last goes on below itself.
 
+    Where that cannot be, a row's cells stand one under the other.
     `shown`: the headings as people read them, where that is another language.
     """
     first = shown or headings
     widths = [max(width(row[n]) for row in (first, *rows)) for n in range(len(headings))]
-    if fit:
-        _narrow(headings, first, widths, fit)
+    if fit and (not _narrow(headings, first, widths, fit) or (fit < _ROOMY and _cuts(headings, (first, *rows), widths))):
+        return _one_under_the_other(headings, first, rows, fit, colour=colour)
     lines = []
     for row in (first, *rows):
         cells = [_shortened(cell, most, heading) for heading, cell, most in zip(headings, row, widths, strict=True)]
@@ -57,13 +64,35 @@ def table(
 
 
 def painted(word: str) -> str:
-    """A verdict or a severity in its colour; other text as it is."""
-    tone = _TONE_OF.get(word.partition(" (")[0])
+    """A verdict or a severity in its colour, in the language that it is shown in; other text as it is."""
+    bare = re.split(r" \(|（", word, maxsplit=1)[0]
+    tone = next((tone for ours, tone in _TONE_OF.items() if said(ours) == bare), None)
     return f"\x1b[{tone}m{word}\x1b[m" if tone else word
 
 
-def _narrow(headings: Sequence[str], shown: Sequence[str], widths: list[int], fit: int) -> None:
-    """Take from the widest columns until a line fits, or nothing more can be taken."""
+def _one_under_the_other(
+    headings: Sequence[str], shown: Sequence[str], rows: Sequence[Sequence[str]], fit: int, *, colour: bool
+) -> str:
+    """A line for each cell that says something, with its heading; the first of a row stands out to the left."""
+    indent = max(map(width, shown[1:]), default=0) + 2 * _GAP
+    lines = []
+    for row in rows:
+        for heading, name, cell in zip(headings, shown, row, strict=True):
+            first = heading is headings[0]
+            if cell == "" or (cell == "-" and not first):
+                continue
+            start = " " * _GAP * (not first) + name
+            start += " " * max(_GAP, indent - width(start)) if start else ""
+            if first and width(start + cell) > fit:
+                start = ""
+            parts = wrapped(cell, max(fit - width(start), _NARROWEST), whole=True)
+            parts = [painted(part) if colour and heading in _TONED else part for part in parts]
+            lines += [start + parts[0], *(" " * width(start) + part for part in parts[1:])]
+    return "".join(line.rstrip() + "\n" for line in lines)
+
+
+def _narrow(headings: Sequence[str], shown: Sequence[str], widths: list[int], fit: int) -> bool:
+    """Take from the widest columns until a line fits, or nothing more can be taken; whether it fits."""
     least = [
         most if heading in _TYPED else min(most, max(_NARROWEST, width(name)))
         for heading, name, most in zip(headings, shown, widths, strict=True)
@@ -71,8 +100,18 @@ def _narrow(headings: Sequence[str], shown: Sequence[str], widths: list[int], fi
     while sum(widths) + _GAP * (len(widths) - 1) > fit:
         wide = [n for n in range(len(widths)) if widths[n] > least[n]]
         if not wide:
-            return
+            return False
         widths[max(wide, key=widths.__getitem__)] -= 1
+    return True
+
+
+def _cuts(headings: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> bool:
+    """Whether columns of these widths leave anything out."""
+    wraps = headings[-1] not in _PATHS
+    words = [word for row in rows for word in (_PIECES.findall(row[-1]) if wraps else [row[-1]])]
+    return any(width(cell) > most for row in rows for cell, most in zip(row[:-1], widths[:-1], strict=True)) or any(
+        width(word.rstrip()) > widths[-1] for word in words
+    )
 
 
 def _shortened(text: str, most: int, heading: str) -> str:
@@ -97,7 +136,7 @@ def wrapped(text: str, most: int, *, whole: bool = False) -> list[str]:
     if width(text) <= most:
         return [text]
     lines = [""]
-    for word in _PIECES.findall(text):
+    for word in filter(None, _PIECES.findall(text)):
         if width(lines[-1] + word.rstrip()) <= most:
             lines[-1] += word
         else:

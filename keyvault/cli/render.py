@@ -77,7 +77,8 @@ def table_text(headings: Sequence[str], rows: Sequence[Sequence[str]], *, whole:
     from keyvault.cli import columns
     from keyvault.cli.language import said
 
-    rows, shown = [[_cell(cell) for cell in row] for row in rows], [said(one) for one in headings]
+    rows = [[said(c) if name in _OUR_COLUMNS else _cell(c) for name, c in zip(headings, row, strict=True)] for row in rows]
+    shown = [said(one) for one in headings]
     if whole:
         return columns.table(headings, rows, shown)
     return columns.table(headings, rows, shown, fit=terminal.columns(), colour=terminal.shows_colour(1))
@@ -100,4 +101,5 @@ def _cell(text: str) -> str:
     return said(text) if " " in text or text in _OURS else text
 
 
+_OUR_COLUMNS = ("VERDICT", "VENDOR SAYS", "VENDOR IS", "STEP", "ROTATION")  # each word in them is one of ours
 _OURS = frozenset(("yes", "no", "new", "current", "earlier", "purged", "retiring", "pending", "experimental"))

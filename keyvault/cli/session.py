@@ -33,6 +33,7 @@ class Session:
         self.on_failure: Callable[[int], None] | None = None  # hears the exit code of an error
         self.new_files: list[str] = []  # key files and recovery codes of slots that are not in the vault yet
         self.new_items: list[tuple[str, str]] = []  # their items in the OS keyring: vault and slot
+        self.opened_with: Unlocker | None = None  # has `used` no slot, an agent had the keys
         self._settings: Settings | None = None
         self._approved: set[str] = set()
 
@@ -72,7 +73,7 @@ class Session:
 
     def _open_warm(self) -> Vault:
         """With the keys that an agent holds, else by unlocking: then an agent may keep them."""
-        unlocker = self.unlocker()
+        unlocker = self.opened_with = self.unlocker()
         if settings.unlocking_given():  # it comes before any agent
             return open_vault(self.settings, unlocker)
         from keyvault.cli import agents

@@ -113,13 +113,17 @@ def ask_hidden(prompt: str) -> str:
                 termios.tcsetattr(tty, termios.TCSAFLUSH, hidden)
                 line = _ask_on(tty, prompt)
                 termios.tcsetattr(tty, termios.TCSANOW, single)
-                more = select([tty], [], [], 0.05)[0]
+                more = b""
+                while (
+                    not more.strip(b"\r\n") and select([tty], [], [], 0.05)[0]
+                ):  # ends of lines behind a pasted one are no text
+                    more = tty.read(1024) or b"\x04"
             finally:
                 termios.tcsetattr(tty, termios.TCSAFLUSH, before)
                 tty.write(b"\n")
     except (KeyboardInterrupt, OSError, termios.error) as exc:  # the last two: the terminal is gone
         raise Interrupted from exc
-    if more:
+    if more.strip(b"\r\n"):
         raise InvalidInput("more than one line was pasted", "--stdin or --file FILE takes text of several lines")
     if len(line) >= _TERMINAL_LINE:
         raise InvalidInput("the terminal cuts lines as long as this one", "--stdin or --file FILE takes it whole")

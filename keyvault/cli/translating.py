@@ -17,7 +17,7 @@ _NAMES = frozenset(
 )
 
 # Fields that hold one word of ours. In other fields a single word is anybody's.
-_WORDS = frozenset("doing kind kinds reason what word".split())
+_WORDS = frozenset("doing kind kinds reason step verdict verdict_text what word".split())
 
 # How texts are joined, and how their translations are.
 _COLON, _SEMICOLON = "\uff1a", "\uff1b"  # the full-width ones

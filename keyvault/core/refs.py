@@ -56,6 +56,10 @@ def parse_ref(text: str) -> KeyRef:
         label = DEFAULT_LABEL
     for part in (provider, label):
         if not re.fullmatch(_PART, part):
+            if is_variable(text):
+                raise InvalidInput(
+                    f"{text} is a variable, not the name of a key", f"keyvault list {text} tells which key has it"
+                )
             raise InvalidInput(
                 f"{quoted(text)} is not a key name",
                 "names look like openai or openai/work: a-z, 0-9, dot, dash and underscore, at most 64 characters a part",
@@ -71,6 +75,11 @@ def quoted(text: str) -> str:
 def could_be_value(text: str) -> bool:
     """Long and with a digit in it, as keys are."""
     return len(text) >= 20 and any(c.isdigit() for c in text)
+
+
+def is_variable(text: str) -> bool:
+    """Plainly the name of a variable such as ACME_API_KEY, and nothing that could be a value."""
+    return text.isidentifier() and text.isascii() and text.isupper() and "_" in text and not could_be_value(text)
 
 
 def is_field(name: str) -> bool:

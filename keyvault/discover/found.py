@@ -37,10 +37,14 @@ class Found(NamedTuple):
 
 
 class Reading:
-    """What one source holds, as it is being collected, and a line about each part that was skipped."""
+    """What one source holds, as it is being collected, and a line about each part that was skipped.
 
-    def __init__(self, path: str) -> None:
+    `mixed`: whoever wrote the source keeps all kinds of settings in it, and nothing yet has looked for the keys among them.
+    """
+
+    def __init__(self, path: str, *, mixed: bool = False) -> None:
         self.path = path
+        self.mixed = mixed
         self.found: list[Found] = []
         self.skipped: list[str] = []
 

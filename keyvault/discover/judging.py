@@ -11,7 +11,7 @@ from keyvault.providers.identify import by_variable, field_by_variable, owner_of
 _URL_WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]{4,}@")
 # A name of a variable that most likely holds a secret: one of its words says so.
 _SAYS_SECRET = re.compile(
-    r"(?:\A|[_-])(?:api_?)?(?:key|keys|token|tokens|secret|secrets|password|passwd|passphrase|pwd|pat|credential|credentials|apikey|authtoken)"
+    r"(?:\A|[_-])(?:api_?)?(?:key|keys|token|tokens|secret|secrets|pass|password|passwd|passphrase|pwd|pat|credential|credentials|apikey|authtoken)"
     r"(?:\Z|_(?:id|[0-9]+|prod|production|dev|test|live|staging|work|home|personal|default))\Z|(?:\A|_)(?:api|auth|access)_?(?:key|token)",
     re.IGNORECASE,
 )
@@ -20,6 +20,10 @@ _NO_SECRET = re.compile(
     r"|change[-_ ]?me|todo|insert[-_ ].*|sk-\.\.\..*|.*placeholder.*)\Z",
     re.IGNORECASE | re.DOTALL,
 )
+
+_PASSWORD = re.compile(r"pass|pwd", re.IGNORECASE)
+# Letters and digits without a break, as in keys, but not in dates, versions, hosts or names of models.
+_RANDOM = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{16}")
 
 
 @cache
@@ -38,9 +42,14 @@ def is_key(variable: str, value: str) -> bool:
 
 
 def is_secret(found: Found) -> bool:
-    """Something to take out of its file: a port or a switch that was taken in with the rest of a .env file stays there."""
-    value = found.value.reveal()
-    return bool(found.provider) or sounds_like_key(found.variable) or is_key(found.variable, value)
+    """Something for a vault, to be taken out of its file: by what the source, the name or the value says.
+
+    PORT=3000 and MAX_TOKENS=4096 are none; but a password may be any text.
+    """
+    variable, value = found.variable, found.value.reveal()
+    if found.provider or is_key(variable, value) or _RANDOM.search(value):
+        return True
+    return says_secret(variable) and (_NO_SECRET.match(value) is None or _PASSWORD.search(variable) is not None)
 
 
 def sounds_like_key(variable: str) -> bool:

@@ -56,11 +56,17 @@ class Discovery(NamedTuple):
     skipped: list[str]
 
 
-def discover(paths: Iterable[str], progress: Callable[[str], None] = lambda _: None) -> Discovery:
-    """Look in the home folder's usual places and below `paths`. What cannot be read is told and passed over."""
-    made = Discovery([], {}, [])
+def files(paths: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The home folder's usual places and the files below `paths` to look at, and a line about each part that was left out."""
+    skipped: list[str] = []
+    return [*home_files(), *_walk(paths, skipped)], skipped
+
+
+def discover(paths: Iterable[str], skipped: Iterable[str] = (), progress: Callable[[str], None] = lambda _: None) -> Discovery:
+    """Look into files. What cannot be read is told, after what was `skipped` already, and passed over."""
+    made = Discovery([], {}, [*skipped])
     seen: set[tuple[int, int]] = set()
-    for path in [*home_files(), *_walk(paths, made.skipped)]:
+    for path in paths:
         progress(path)
         _look(path, made, seen)
     if sys.platform == "win32":

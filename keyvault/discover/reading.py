@@ -9,21 +9,37 @@ from keyvault.core.text import escape
 from keyvault.discover import clean, sources, stores, text_file
 from keyvault.discover.clean import Cleaning
 from keyvault.discover.found import Found, Reading
+from keyvault.discover.judging import is_secret
 from keyvault.discover.sources.base import CannotEdit
 from keyvault.discover.stores import LARGEST, AskHidden
 
+_MOST_NAMED = 12
 
-def read_all(names: Iterable[str], kind: str = "", ask: AskHidden | None = None) -> tuple[list[Found], list[str]]:
-    """What the sources hold, and a line about each part that was skipped. `ask` gets the password of a locked one.
 
+def read_all(
+    names: Iterable[str], kind: str = "", ask: AskHidden | None = None, *, settings_too: bool = False
+) -> tuple[list[Found], list[str]]:
+    """The keys in the sources, and a line about each part that was skipped. `ask` gets the password of a locked one.
+
+    `settings_too`: what is no secret in a .env file is taken as well.
     Raises NotFound, InvalidInput, StoreFailed, Locked, WrongSecret, Unreachable.
     """
     found: list[Found] = []
     skipped: list[str] = []
     for name in names:
         reading = read_one(name, kind, ask)
-        found += reading.found
         skipped += reading.skipped
+        left: dict[str, None] = {}
+        for one in reading.found:
+            if settings_too or not reading.mixed or is_secret(one):
+                found.append(one)
+            else:
+                left[one.variable] = None
+        if left:
+            shown = ", ".join([*list(left)[:_MOST_NAMED], *(["..."] if len(left) > _MOST_NAMED else [])])
+            skipped.append(
+                f"{escape(name)} has settings that look like no keys, and were left out: {shown}; --all takes them in"
+            )
     return found, skipped
 
 

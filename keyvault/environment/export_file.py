@@ -22,6 +22,10 @@ def merge(path: str, form: Format, pairs: Sequence[tuple[str, str]]) -> Rendered
     """
     if not form.is_file:
         raise InvalidInput(f"format {form.name} does not go into a file", "leave out -o, or choose another --format")
+    if path.endswith(".Renviron") and form.name != "renviron":
+        raise InvalidInput(
+            f"R would not understand format {form.name} in a .Renviron", "leave out --format, or write a file of another name"
+        )
     rendered = form.merge(_read(absolute(path)), pairs)
     if rendered.refused:
         refusal = rendered.refused[0]

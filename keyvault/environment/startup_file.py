@@ -18,6 +18,7 @@ from keyvault.store import files
 
 _LARGEST = 4 * 1024 * 1024
 _BEGIN = re.compile(rb"^# >>> keyvault (?P<sum>[0-9a-f]{8})(?P<joined> \+)?: [^\r\n]*\r?$", re.MULTILINE)
+_MADE = b", and the file, which it made, if nothing else is in it"
 _END = re.compile(rb"^# <<< keyvault <<<\r?(?:\n|\Z)", re.MULTILINE)
 
 
@@ -31,11 +32,15 @@ class StartUpFile(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Where a block lies, with the line end that was added before it, and whether it is as it was written."""
+    """Where a block lies, with the line end that was added before it, and whether it is as it was written.
+
+    `made_file`: there was none before the block.
+    """
 
     start: int
     end: int
     untouched: bool
+    made_file: bool
 
 
 def read(path: str) -> StartUpFile:
@@ -72,11 +77,11 @@ def find(data: bytes) -> Block | None:
     start = begin.start()
     if begin["joined"]:  # the line end before the block is ours too
         start -= 2 if begin[0].endswith(b"\r") else 1
-    return Block(start, end.end(), _sum(body) == begin["sum"])
+    return Block(start, end.end(), _sum(body) == begin["sum"], _MADE in begin[0])
 
 
-def with_block(data: bytes, body: str) -> bytes:
-    """`data` with a block of these lines: where it was, or at the end. Raises InvalidInput."""
+def with_block(data: bytes, body: str, *, new: bool = False) -> bytes:
+    """`data` with a block of these lines: where it was, or at the end. `new`: there was no file. Raises InvalidInput."""
     found = find(data)
     before = data[: found.start] if found else data
     after = data[found.end :] if found else b""
@@ -84,6 +89,7 @@ def with_block(data: bytes, body: str) -> bytes:
     joined = bool(before) and not before.endswith(b"\n")
     text = body.encode()
     first = b"# >>> keyvault " + _sum(text) + (b" +" if joined else b"") + b": keyvault shell uninstall takes this block out"
+    first += _MADE if new or (found and found.made_file) else b""
     block = first + b"\n" + text + b"# <<< keyvault <<<\n"
     return before + (eol if joined else b"") + block.replace(b"\n", eol) + after
 
@@ -92,6 +98,12 @@ def without_block(data: bytes) -> bytes:
     """`data` as it was before the block was put in. Raises InvalidInput."""
     found = find(data)
     return data[: found.start] + data[found.end :] if found else data
+
+
+def made_by_block(data: bytes) -> bool:
+    """There was no file before the block, and there is nothing else in it now. Raises InvalidInput."""
+    found = find(data)
+    return found is not None and found.made_file and not without_block(data)
 
 
 def write(file: StartUpFile, data: bytes) -> None:

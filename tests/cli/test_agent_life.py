@@ -86,8 +86,8 @@ def test_what_needs_the_whole_vault_is_not_asked_for_again_and_slots_are(home: A
     home.run("edit", "mistral", "--note", "new")
     home.run("rm", "mistral")
     home.run("verify")
+    home.run("slots", "list")
     for words in (
-        ("slots",),
         ("slots", "add", "recovery", "--recovery-file", home.folder + "/r"),
         ("rekey", "--yes"),
         ("passwd",),
@@ -125,6 +125,73 @@ def wait_for(home: AgentHome) -> None:
     while not home.status():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_status_tells_of_an_agent_that_does_not_answer_and_lock_ends_it(home: AgentHome) -> None:
+    home.start_agent()
+    pid = home.pid
+    os.kill(pid, signal.SIGSTOP)
+    told = home.run("status", code=4)
+    assert b"an agent is there and does not answer; keyvault lock ends it" in told.stderr
+    assert b"no agent runs" not in told.stdout
+    assert json.loads(home.run("status", "--json", code=4).stdout) == {"unlocked": False, "vault": home.home}
+    home.run("lock")
+    assert not is_alive(pid)
+    assert home.run("status", code=4).stderr == b""
+
+
+def test_slots_are_listed_with_what_the_agent_has_and_none_of_them_was_used(home: AgentHome) -> None:
+    home.start_agent()
+    listed = home.run("slots").stdout
+    assert b"key-file" in listed
+    assert b"used now" not in listed
+    assert listed.replace(b" bits", b" bits (used now)") == home.cold("slots").stdout
+
+
+def python(home: AgentHome, program: str, **env: str) -> str:
+    """What a program prints, or the last line of its error."""
+    done = subprocess.run(
+        [COMMAND[0], "-c", f"import os, keyvault\n{program}"],
+        env=home.environment | env,
+        cwd=home.folder,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        text=True,
+        start_new_session=True,
+    )
+    return done.stdout or done.stderr.splitlines()[-1]
+
+
+def test_a_python_program_needs_no_passphrase_while_the_vault_is_unlocked(home: AgentHome) -> None:
+    get = "print(keyvault.get('openai/work'), keyvault.load_env('groq'))"
+    assert "keyvault.core.errors.Locked" in python(home, get)
+    home.start_agent()
+    assert python(home, get) == "sk-work ['GROQ_API_KEY']\n"
+    # its own idea of the environment counts, not that of the shell which started it
+    assert python(home, f"os.environ['KEYVAULT_HOME'] = {home.home!r}\n{get}", KEYVAULT_HOME="/nowhere").startswith("sk-work ")
+    assert "Locked" in python(home, f"os.environ['KEYVAULT_NO_AGENT'] = '1'\n{get}")
+    with home.busy(0.5):
+        assert python(home, get).startswith("sk-work ")
+    home.run("edit", "groq", "--confirm")
+    assert "Locked" in python(home, get)  # with the keys of the vault nobody would be asked about that one
+
+
+def test_a_program_that_runs_for_long_asks_an_agent_again_that_had_no_time(home: AgentHome) -> None:
+    home.start_agent()
+    program = f"""
+import signal
+def get():
+    try:
+        return keyvault.get('openai/work')
+    except keyvault.KeyvaultError as exc:
+        return type(exc).__name__
+os.kill({home.pid}, signal.SIGSTOP)
+print(get())
+os.kill({home.pid}, signal.SIGCONT)
+print(get())
+"""
+    assert python(home, program) == "Locked\nsk-work\n"
 
 
 def test_an_agent_keeps_nobody_waiting_for_the_end_of_a_pipe(typed: TypedHome) -> None:

@@ -75,6 +75,25 @@ def test_the_labels_of_a_key_are_chinese(home: VaultHome) -> None:
     assert [line.split()[0] for line in shown.splitlines()[:3]] == ["密钥", "值", "变量"]
 
 
+def test_words_of_ours_in_tables_are_chinese_and_have_their_colour(home: VaultHome) -> None:
+    nobody = CHINESE | {"HTTPS_PROXY": "http://127.0.0.1:1"}
+    shown = home.run("check", "--timeout", "1", env=nobody, code=8).stdout.decode().splitlines()
+    assert shown[1].split()[:2] == ["openai/default", "无法连接"]
+    assert "\x1b[33m无法连接\x1b[m" in Terminal(home, "list", env=CHINESE).end()
+    assert "检测结果  无法连接，2" in home.run("show", "openai", env=CHINESE).stdout.decode()
+    assert "\x1b[33m建议\x1b[m" in Terminal(home, "doctor", env=CHINESE).end()
+    rows = home.run("audit", "stale", env=CHINESE).stdout.decode().splitlines()
+    assert {tuple(row.split()[:2]) for row in rows[1:4]} == {("备注", "没有恢复码"), ("备注", "没有备份"), ("备注", "从未使用")}
+    assert json.loads(home.run("list", "--json", env=CHINESE).stdout)["keys"][0]["verdict"] == "unreachable"
+
+
+def test_a_word_that_a_person_wrote_stays_as_it_is(home: VaultHome) -> None:
+    home.run("edit", "openai", "--note", "unknown", "--tag", "state=valid")
+    shown = home.run("show", "openai", env=CHINESE).stdout.decode()
+    assert "标记 state  valid\n" in shown
+    assert "备注        unknown\n" in shown
+
+
 def test_what_programs_read_is_the_same_in_all_languages(home: VaultHome) -> None:
     for words in (
         ("list", "--json"),

@@ -179,6 +179,17 @@ def test_output_goes_into_a_private_file_and_leaves_other_lines_alone(home: Vaul
     assert "GROQ_API_KEY" in text_of(made)
 
 
+@pytest.mark.parametrize("form", ["r", "bash", "dotenv", "json"])
+def test_what_r_would_not_understand_goes_into_no_renviron(home: VaultHome, form: str) -> None:
+    put(home, ("openai/default", "OPENAI_API_KEY", "v"))
+    path = home.folder + "/.Renviron"
+    told = home.run("env", "--format", form, "-o", path, code=2)
+    assert f"R would not understand format {form} in a .Renviron".encode() in told.stderr
+    assert not os.path.exists(path)
+    home.run("env", "--format", "renviron", "-o", path)
+    assert text_of(path) == 'OPENAI_API_KEY="v"\n'
+
+
 def test_output_follows_no_links_and_touches_no_devices(home: VaultHome) -> None:
     put(home, ("openai/default", "OPENAI_API_KEY", "v"))
     target = write(home.folder + "/target", "A=1\n")

@@ -107,6 +107,13 @@ def test_a_table_fits_the_terminal_and_is_whole_in_a_pipe(home: BareHome, kept: 
     assert piped[1].endswith("api.openai.com: the connection was refused")
 
 
+def test_on_forty_columns_nothing_is_left_out(home: BareHome, kept: dict[str, str]) -> None:
+    shown = Terminal(home, "list", env=kept | {"NO_COLOR": "1"}, columns=40).end()
+    assert "\n  VERDICT    unreachable\n  VARIABLES  OPENAI_API_KEY\n" in shown
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= 40
+
+
 def test_a_start_up_file_in_a_locked_vault_says_what_to_do_on_a_terminal(tmp_path: Path) -> None:
     home = AskingHome(str(tmp_path))
     home.create_asking()

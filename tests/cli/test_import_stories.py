@@ -152,7 +152,7 @@ def test_a_folder_that_the_system_refuses_to_list_is_told(tmp_path: os.PathLike[
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
     monkeypatch.setattr(os, "scandir", refused)
-    skipped = places.discover([str(tmp_path)]).skipped
+    skipped = places.discover(*places.files([str(tmp_path)])).skipped
     assert f"{tmp_path} cannot be read, so nothing was looked for in it" in skipped
 
 
@@ -266,3 +266,49 @@ def test_import_notes_no_file_that_holds_another_value(home: VaultHome) -> None:
     put(home, ".env", f"OPENAI_API_KEY={A}\n")
     home.run("import", "--yes", ".env")
     assert json.loads(home.run("show", "openai", "--json").stdout)["places"] == []
+
+
+SETTINGS = f"""
+OPENAI_API_KEY={A}
+OPENAI_BASE_URL=https://gateway.example.com/v1
+DEBUG=true
+PORT=8080
+MAX_TOKENS=4096
+MODEL=claude-3-5-sonnet-20241022
+DATABASE_URL=postgres://me:pa55word@db.example.com/app
+SMTP_PASS=1234
+SIGNING_KEY=your-key-here
+SESSION=9f8e7d6c5b4a39281706f5e4d3c2b1a0
+"""
+LEFT_OUT = ["OPENAI_BASE_URL", "DEBUG", "PORT", "MAX_TOKENS", "MODEL", "SIGNING_KEY"]
+
+
+def test_settings_in_a_env_file_are_left_out_and_told_unless_all_is_wanted(home: VaultHome) -> None:
+    path = put(home, ".env", SETTINGS)
+    seen = preview(home, "import", path)
+    assert [key["env"][0] for key in seen["keys"]] == ["OPENAI_API_KEY", "DATABASE_URL", "SMTP_PASS", "SESSION"]
+    told = f"{path} has settings that look like no keys, and were left out: {', '.join(LEFT_OUT)}; --all takes them in"
+    assert seen["skipped"] == [told]
+    assert told.encode() in home.run("import", path, "--yes").stderr
+    assert not exported(home).keys() & set(LEFT_OUT)
+    found = preview(home, "discover", home.folder)
+    assert {key["action"] for key in found["keys"]} == {"already there"}  # both mean the same by a key
+    home.run("import", path, "--all", "--yes", "--clean")
+    assert exported(home).keys() >= set(LEFT_OUT)
+    kept = [line.partition("=")[0] for line in text_of(path).split()]
+    assert kept == LEFT_OUT  # what was taken in though it is no key stays in its file
+
+
+def test_a_env_file_of_settings_alone_gives_nothing_and_asks_nothing(home: VaultHome) -> None:
+    done = home.run("import", put(home, ".env", "".join(f"NAME_{n}={n}\n" for n in range(20))))
+    assert b"NAME_11, ...; --all takes them in" in done.stderr
+    assert done.stdout == b""
+
+
+def test_the_count_of_places_ends_where_it_says(home: VaultHome) -> None:
+    for n in range(5):
+        put(home, f"p{n}/.env", "PORT=1\n")
+    seen = Terminal(home, "discover", columns=100).end()
+    counts = re.findall(r"(\d+)/(\d+)", seen)
+    assert counts[-1][0] == counts[-1][1]
+    assert all(int(done) <= int(of_all) for done, of_all in counts)

@@ -134,6 +134,36 @@ def test_add_refuses_a_paste_that_the_terminal_would_cut(home: VaultHome) -> Non
     assert value(home, "openai") == b"y" * 4094
 
 
+@pytest.mark.parametrize("ends", ["\n", "\n\n", "\r\n\r\n"])
+def test_add_takes_a_pasted_line_whatever_ends_of_lines_come_with_it(home: VaultHome, ends: str) -> None:
+    person = Terminal(home, "add", "openai")
+    person.answer("(hidden): ", "sk-pasted-value-0123456789" + ends)
+    person.end()
+    assert value(home, "openai") == b"sk-pasted-value-0123456789"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("OPENAI_API_KEY", "keyvault add openai"),
+        ("AWS_SECRET_ACCESS_KEY", "it belongs to the key of aws: keyvault add aws"),
+        ("ACME_API_KEY", "keyvault add VENDOR --env ACME_API_KEY"),
+    ],
+)
+def test_add_says_what_to_type_in_the_place_of_a_variable(home: VaultHome, name: str, hint: str) -> None:
+    told = home.run("add", name, code=2).stderr.decode()
+    assert told == f"keyvault: error: {name} is a variable, not the name of a key\nkeyvault: hint: {hint}\n"
+
+
+def test_a_variable_where_a_key_is_wanted_is_told_and_a_value_is_not_repeated(home: VaultHome) -> None:
+    home.run("add", "openai", "--stdin", stdin=b"v")
+    told = home.run("get", "OPENAI_API_KEY", "--reveal", code=2).stderr
+    assert b"hint: keyvault list OPENAI_API_KEY tells which key has it" in told
+    assert b"openai/default" in home.run("list", "OPENAI_API_KEY").stdout
+    value_like = "ABCDEFGH_1234567890123"
+    assert value_like.encode() not in home.run("add", value_like, code=2).stderr
+
+
 def test_add_takes_bytes_that_are_not_text_from_nobody(home: VaultHome) -> None:
     person = Terminal(home, "add", "openai")
     person.expect("(hidden): ")

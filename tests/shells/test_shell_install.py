@@ -72,6 +72,28 @@ def test_a_block_goes_in_and_comes_out_without_a_trace(home: VaultHome, shell: s
         assert os.stat(path).st_mode & 0o777 == 0o640
 
 
+@pytest.mark.parametrize("shell", FILES)
+def test_a_file_that_was_made_for_the_block_goes_with_it(home: VaultHome, shell: str) -> None:
+    path = os.path.join(home.folder, FILES[shell])
+    home.run("shell", "install", shell, "--yes")
+    home.run("shell", "install", shell, *(("--env",) if shell != "r" else ()), "--yes")  # brought up to date, it is remembered
+    home.run("shell", "uninstall", shell, "--yes")
+    assert not os.path.lexists(path)
+
+
+def test_a_file_that_was_made_for_the_block_stays_where_a_person_wrote_into_it(home: VaultHome) -> None:
+    path = os.path.join(home.folder, FILES["zsh"])
+    home.run("shell", "install", "zsh", "--yes")
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("mine\n")
+    home.run("shell", "uninstall", "zsh", "--yes")
+    assert text_of(path) == "mine\n"
+    home.run("shell", "install", "zsh", "--yes")
+    write(path, text_of(path).removeprefix("mine\n"))
+    home.run("shell", "uninstall", "zsh", "--yes")
+    assert text_of(path) == ""  # the person's file, though it is empty now
+
+
 def test_a_block_of_an_earlier_version_is_replaced_where_it_stands(home: VaultHome) -> None:
     old = startup_file.with_block(b"before\n", "an older line\n") + b"after\n"
     path = start_up_file(home, "bash", old)

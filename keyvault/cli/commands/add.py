@@ -12,7 +12,7 @@ from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import AlreadyExists, InvalidInput
-from keyvault.core.refs import KeyRef, parse_ref
+from keyvault.core.refs import KeyRef, is_variable, parse_ref
 from keyvault.providers import catalogue, identify
 from keyvault.vault import changes
 from keyvault.vault.changes import Details
@@ -33,7 +33,7 @@ def command(
 
     Asks for the value and does not show it. REF may be left out where the value's shape tells the vendor.
     """
-    name = parse_ref(ref) if ref else None
+    name = _name_of(ref) if ref else None
     vault = session.open()
     if name and (there := vault.find(str(name))) and there.live:
         raise AlreadyExists(
@@ -63,6 +63,22 @@ def command(
     if same:
         terminal.warn(f"{same[0]} has the same value")
     terminal.tip(f"added {key.ref} as {', '.join(key.variables)}")
+
+
+def _name_of(ref: str) -> KeyRef:
+    """The name that was given. Raises InvalidInput; where a variable was named, it says what to type in its place."""
+    try:
+        return parse_ref(ref)
+    except InvalidInput as exc:
+        if owner := identify.by_variable(ref):
+            hint = f"keyvault add {owner.id}"
+        elif found := identify.field_by_variable(ref):
+            hint = f"it belongs to the key of {found[0].id}: keyvault add {found[0].id}"
+        elif is_variable(ref):
+            hint = f"keyvault add VENDOR --env {ref}"
+        else:
+            raise
+        raise InvalidInput(exc.message, hint) from exc
 
 
 def warn_about(value: str, name: KeyRef) -> None:

@@ -11,7 +11,6 @@ from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import NotFound
 from keyvault.core.text import escape, mask
-from keyvault.core.usual_places import home_files
 from keyvault.discover import places
 from keyvault.discover.places import Discovery
 from keyvault.discover.plan import Planned, plan
@@ -35,8 +34,9 @@ def command(session: Session, paths: tuple[str, ...], yes: bool, replace: bool, 
     for path in paths:
         if not os.path.lexists(path):
             raise NotFound(f"{escape(path)} does not exist", "check the path")
-    with progress.of(len(home_files()), "looking", plain=as_json) as step:
-        found = places.discover(paths or (os.curdir,), step)
+    files, left_out = places.files(paths or (os.curdir,))
+    with progress.of(len(files), "looking", plain=as_json) as step:
+        found = places.discover(files, left_out, step)
     vault = session.open()
     planned, unclaimed = plan(vault, found.found, replace=replace)
     if as_json:

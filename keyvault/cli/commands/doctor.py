@@ -50,7 +50,7 @@ def command(session: Session) -> int:
         rows += _about_line(session)
     rows += _about_keyring(header)
     paint = painted if terminal.shows_colour(1) else str
-    shown = [(paint(kind).replace(kind, said(kind)), 8 - width(said(kind)), said(text)) for kind, text in rows]
+    shown = [(paint(said(kind)), 8 - width(said(kind)), said(text)) for kind, text in rows]
     render.out("".join(f"{kind}{' ' * blanks} {text}\n" for kind, blanks, text in shown))
     return exits.FAILED if any(kind == BAD for kind, _ in rows) else exits.DONE
 

@@ -6,6 +6,7 @@ import click
 
 from keyvault.cli import exits, options, render, terminal, value_input
 from keyvault.cli.app import common
+from keyvault.cli.language import said
 from keyvault.cli.session import Session
 from keyvault.core.errors import NotFound
 from keyvault.providers import identify
@@ -35,4 +36,4 @@ def command(session: Session, stdin: bool, file: str | None, from_env: str | Non
 
 def _row(found: Candidate) -> tuple[str, str, str, str]:
     doubt = "its checksum is wrong: mistyped, or cut" if found.checksum_wrong else "possible"
-    return found.provider.id, found.provider.name, found.pattern.kind, "certain" if found.certain else doubt
+    return found.provider.id, found.provider.name, found.pattern.kind, said("certain" if found.certain else doubt)

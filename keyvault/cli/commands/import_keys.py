@@ -17,6 +17,7 @@ from keyvault.discover.sources import KINDS
 @click.command("import")
 @click.argument("sources", type=GIVEN, nargs=-1, metavar="SOURCE...")
 @click.option("--from", "kind", type=click.Choice(KINDS), help="What kind of source it is, where name and content do not tell.")
+@click.option("--all", "settings_too", is_flag=True, help="Of .env files take what is no secret too, such as a port.")
 @options.yes
 @options.replace
 @click.option("--clean", is_flag=True, help="Then offer to take the values out of the files; the originals are sealed first.")
@@ -34,7 +35,8 @@ def command(session: Session, /, sources: tuple[str, ...], kind: str | None, und
     if undo:
         importing.undo(session, session.open(), undo, yes=flags["yes"])
         return
-    found, skipped = reading.read_all(sources, kind or "", terminal.ask_hidden if session.someone_there else None)
+    ask = terminal.ask_hidden if session.someone_there else None
+    found, skipped = reading.read_all(sources, kind or "", ask, settings_too=flags["settings_too"])
     vault = session.open()
     planned, unclaimed = plan(vault, found, replace=flags["replace"])
     if flags["as_json"]:

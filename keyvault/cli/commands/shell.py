@@ -42,7 +42,7 @@ def install(session: Session, shell: str | None, at_start: bool, yes: bool) -> N
     where = startup_lines.place(name)
     body = startup_lines.lines(name, installed.command(), at_start=at_start)
     file = startup_file.read(where.path)
-    wanted = startup_file.with_block(file.data, body)
+    wanted = startup_file.with_block(file.data, body, new=file.mode is None)
     if wanted == file.data:
         terminal.tip(f"nothing to do: {escape(where.path)} has the block")
         return
@@ -66,7 +66,7 @@ def uninstall(session: Session, shell: str | None, yes: bool) -> None:
         terminal.tip(f"nothing to do: {escape(where.path)} has no block of keyvault's")
         return
     _agree(session, where.path, file, wanted, yes=yes)
-    if where.own and not wanted:
+    if startup_file.made_by_block(file.data) or (where.own and not wanted):
         startup_file.remove(file)
     else:
         startup_file.write(file, wanted)

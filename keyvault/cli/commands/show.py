@@ -7,6 +7,7 @@ import click
 from keyvault.cli import options, render
 from keyvault.cli.app import common
 from keyvault.cli.commands.list_keys import age, as_dict, balance_text, verdict_text
+from keyvault.cli.language import said
 from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.refs import parse_ref
@@ -40,7 +41,7 @@ def command(session: Session, ref: str, as_json: bool) -> None:
         *((f"field {name}", mask(values[name]) if secret else escape(values[name])) for name, secret in key.fields.items()),
         *(("variable", f"{variable}{f' = field {field}' if field else ''}") for variable, field in key.variables.items()),
         ("age", age(key, clock.now())),
-        ("created", _day(key.created, "unknown")),
+        ("created", _day(key.created, said("unknown"))),
         ("added", _day(key.added)),
         ("changed", _day(key.changed)),
         ("last used", _day(used.used)),

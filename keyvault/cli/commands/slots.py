@@ -30,16 +30,16 @@ def command(ctx: click.Context, as_json: bool) -> None:
 @common
 @click.pass_obj
 def list_slots(session: Session, as_json: bool) -> None:
-    """List them. The one that opened the vault just now is marked."""
-    unlocker = session.unlocker()
-    vault = session.open(unlocker)
-    used = unlocker.used[0].id if unlocker.used else ""
+    """List them. The one that opened the vault just now is marked, where no agent had the keys."""
+    vault = session.open()  # so that they are those of the vault's owner, and not what somebody wrote into the file
+    used = session.opened_with.used if session.opened_with else None
     found = decode_all(vault.header)
     if as_json:
         render.json_out({"slots": [{"id": s.id, "kind": s.kind, "kdf": s.kdf._asdict() if s.kdf else None} for s in found]})
         return
     render.table(
-        ("ID", "KIND", "DETAILS"), [(s.id[:8], s.kind, _details(s) + (" (used now)" if s.id == used else "")) for s in found]
+        ("ID", "KIND", "DETAILS"),
+        [(s.id[:8], s.kind, _details(s) + (" (used now)" if used and s == used[0] else "")) for s in found],
     )
 
 

@@ -30,7 +30,7 @@ class Dotenv(Source):
     def read(self, file: TextFile) -> Reading:
         from dotenv.parser import parse_stream
 
-        reading = Reading(file.path)
+        reading = Reading(file.path, mixed=True)
         at, line = 0, 1
         for binding in parse_stream(StringIO(file.text, newline="")):
             original = binding.original.string

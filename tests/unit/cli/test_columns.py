@@ -40,19 +40,32 @@ def test_on_a_terminal_a_table_fits_and_keys_stay_whole(rows: list[tuple[str, ..
 
 
 def test_paths_lose_their_beginning_other_text_its_end_and_the_last_column_goes_on_below() -> None:
+    cells = ("a/b", "/home/me/some/long/way/down/to/project/.env:3", "invalid", "the vendor does not know this key any more")
+    assert table(HEADINGS, [cells], fit=60) == (
+        "KEY  FOUND IN                VERDICT  WHY\n"
+        "a/b  …own/to/project/.env:3  invalid  the vendor does not\n"
+        "                                      know this key any more\n"
+    )
+
+
+def test_what_cannot_stand_side_by_side_stands_one_under_the_other() -> None:
     shown = table(
-        HEADINGS, [("a/b", "/home/me/some/project/.env:3", "invalid", "the vendor does not know this key any more")], fit=50
+        ("KEY", "AGE", "VARIABLE", "WHY"), [("a" * 30, "-", "B" * 26, "x"), ("", "2d", "C", "some words and more")], fit=40
     )
     assert shown == (
-        "KEY  FOUND IN           VERDICT  WHY\n"
-        "a/b  …e/project/.env:3  invalid  the vendor does\n"
-        "                                 not know this key\n"
-        "                                 any more\n"
+        f"{'a' * 30}\n  VARIABLE  {'B' * 26}\n  WHY       x\n  AGE       2d\n  VARIABLE  C\n  WHY       some words and more\n"
     )
 
 
-def test_a_table_that_cannot_fit_keeps_what_people_type() -> None:
-    assert table(("KEY", "VARIABLE"), [("a" * 30, "B" * 30)], fit=20).splitlines()[1] == f"{'a' * 30}  {'B' * 30}"
+def test_a_column_without_a_name_begins_a_row_with_its_cell() -> None:
+    assert table(("", "KEY", "DETAIL"), [("note", "a/b", "x" * 30)], fit=30) == f"note\n  KEY     a/b\n  DETAIL  {'x' * 30}\n"
+
+
+@given(ROWS, st.integers(20, 59))
+def test_a_narrow_terminal_is_shown_all_there_is(rows: list[tuple[str, ...]], columns: int) -> None:
+    for headings in (HEADINGS, ("KEY", "VERDICT", "WHY", "WHERE")):  # the last of these is wrapped, or shortened
+        shown = "".join(table(headings, rows, fit=columns).split())
+        assert all("".join(cell.split()) in shown for row in rows for cell in row if cell != "-")
 
 
 def test_only_verdicts_and_severities_are_coloured() -> None:
