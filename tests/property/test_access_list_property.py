@@ -80,6 +80,33 @@ def test_bytes_that_are_no_descriptor_are_refused_and_raise_nothing_else(
             assert len(found.owner) <= 68
 
 
+GOOD = access_list.build(SYSTEM, folder=False)  # header 20, owner 12, list 8, then entries of 20 and 24
+DAMAGES = {
+    "another revision": (0, b"\2"),
+    "pointers in place of offsets": (2, (0x1004).to_bytes(2, "little")),
+    "no owner": (4, bytes(4)),
+    "an owner behind the end": (4, b"\xff\xff\0\0"),
+    "a list behind the end": (16, b"\xff\xff\0\0"),
+    "an owner of another revision": (20, b"\2"),
+    "an owner with more parts than there are": (21, b"\x10"),
+    "a list that is longer than the bytes": (34, (len(GOOD) - 32 + 1).to_bytes(2, "little")),
+    "more entries than the list holds": (36, b"\3"),
+    "an entry shorter than its head": (42, b"\4"),
+    "an entry that reaches over the list": (62, b"\x19"),
+    "an entry shorter than its SID": (42, b"\x10"),
+    "an entry of an unknown kind": (40, b"\5"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_descriptor_is_not_understood(damage: str) -> None:
+    assert access_list.strangers(access_list.parse(GOOD), SYSTEM, ANY) == []
+    at, put = DAMAGES[damage]
+    data = GOOD[:at] + put + GOOD[at + len(put) :]
+    with pytest.raises(NotUnderstood):
+        access_list.strangers(access_list.parse(data), SYSTEM, ANY)
+
+
 @pytest.mark.parametrize(
     ("sid", "text"),
     [

@@ -174,11 +174,16 @@ def test_what_was_opened_is_judged_and_not_what_lay_there_before(
     system.put_list(other, listed((ANOTHER, ALL), owner=ANOTHER))
     really = os.open
 
-    def after_a_swap(name: str, flags: int, mode: int = 0o777) -> int:
-        os.replace(other, path)
-        return really(name, flags, mode)
+    def between_two_swaps(name: str, flags: int, mode: int = 0o777) -> int:
+        os.rename(path, path + ".kept")
+        os.rename(other, path)
+        try:
+            return really(name, flags, mode)
+        finally:
+            os.rename(path, other)
+            os.rename(path + ".kept", path)
 
-    monkeypatch.setattr(os, "open", after_a_swap)
+    monkeypatch.setattr(os, "open", between_two_swaps)
     with pytest.raises(UnsafeFile, match="belongs to another user"):
         store.files.read_private(path, 100)
 
