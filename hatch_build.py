@@ -7,6 +7,7 @@ Windows, and with KEYVAULT_NO_NATIVE set, `keyvault` is the Python program too. 
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 import shutil
 import subprocess
@@ -22,6 +23,9 @@ _SOURCE = os.path.join("keyvault", "agent", "native", "client.c")
 _PROGRAM = "keyvault.__main__:main"
 _PLAIN = ("-std=c11", "-Os", "-s")
 _WISHED = ("-Wall", "-Wextra", "-Werror", "-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2")
+# For ELF: loaded anywhere, its tables read-only before main, a stack that cannot be jumped over.
+_HARDENED = ("-fPIE", "-pie", "-fstack-clash-protection", "-Wl,-z,relro,-z,now,-z,noexecstack")
+_OF_MACHINE = {"x86_64": "-fcf-protection", "aarch64": "-mbranch-protection=standard"}  # jumps only to where they may go
 
 
 class Commands(MetadataHookInterface):
@@ -61,7 +65,9 @@ def compiled(root: str, folder: str) -> bool:
     if sys.platform == "win32" or os.environ.get("KEYVAULT_NO_NATIVE") or not shutil.which(compiler[0]):
         return False
     own = shlex.split(" ".join(os.environ.get(name, "") for name in ("CPPFLAGS", "CFLAGS", "LDFLAGS")))
-    for flags in (_PLAIN + _WISHED, _PLAIN):
+    hardened = (*_PLAIN, *_WISHED, *_HARDENED)
+    of_machine = _OF_MACHINE.get(platform.machine(), "-fcf-protection")
+    for flags in ((*hardened, of_machine), hardened, _PLAIN + _WISHED, _PLAIN):  # the most that this compiler takes
         words = [*compiler, *flags, *own, "-o", os.path.join(folder, "keyvault"), os.path.join(root, _SOURCE)]
         if subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0:
             return True

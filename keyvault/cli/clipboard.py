@@ -19,6 +19,7 @@ def copy(text: str, seconds: int) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # or it would end with the window that we run in
     )
     assert holder.stdin is not None
     assert holder.stdout is not None

@@ -8,8 +8,8 @@ from keyvault.cli import progress, terminal
 from keyvault.cli.language import said
 from keyvault.cli.session import Session
 from keyvault.core.errors import InvalidInput, Unreachable
-from keyvault.core.settings import config_folder
 from keyvault.core.text import escape
+from keyvault.core.usual_places import config_base
 from keyvault.store import os_keyring
 from keyvault.vault.slots import KEY_FILE, KEYRING, PASSPHRASE
 
@@ -51,7 +51,8 @@ def _one_of(offered: list[str]) -> str:
 
 
 def _path() -> str:
-    usual = os.path.join(config_folder(), "key")
+    # On all systems: where others keep settings is beside the vault on a Mac, and is copied to other machines on Windows.
+    usual = os.path.join(config_base(), "keyvault", "key")
     terminal.say("\nWhoever has the key file can open the vault, so keep it out of the vault's backups.")
     typed = terminal.ask(f"key file [{usual}]: ").strip()
     return os.path.expanduser(typed) or usual

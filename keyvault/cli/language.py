@@ -7,6 +7,7 @@ What nobody translated stays English. See docs/adr/0026-language.md.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, cast
 
@@ -67,13 +68,16 @@ def _known(name: str) -> str:
 
 
 def _of_the_platform() -> str:
-    """Windows has no such variables: its own language, where the console takes UTF-8. Elsewhere none is an answer too."""
+    """Windows has no such variables: its own language, where what we write is shown. Elsewhere none is an answer too.
+
+    A console shows all that Python writes to it (PEP 528); what reads a pipe takes it for the console's code page.
+    """
     if sys.platform != "win32":
         return ""
     import ctypes
     from locale import windows_locale
 
     kernel = ctypes.windll.kernel32
-    if kernel.GetConsoleOutputCP() != 65001:
+    if kernel.GetConsoleOutputCP() != 65001 and not (os.isatty(1) and os.isatty(2)):
         return ""
     return windows_locale.get(cast("int", kernel.GetUserDefaultUILanguage()), "") + ".UTF-8"

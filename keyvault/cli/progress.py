@@ -17,6 +17,8 @@ from keyvault.core.text import escape
 if TYPE_CHECKING:
     from keyvault.audit.leaks.work import Progress
 
+_AFRESH = "\r\x1b[K" if sys.platform != "win32" else f"\r{' ' * 78}\r"  # a console of Windows may not know the sequence
+
 
 @contextmanager
 def of(total: int, what: str, *, plain: bool) -> Iterator[Callable[[str], None]]:
@@ -42,13 +44,13 @@ def of_bytes(*, plain: bool) -> Iterator[Callable[[Progress], None]]:
         return
 
     def show(now: Progress) -> None:
-        sys.stderr.write(f"\r\x1b[K{_line(now)}")
+        sys.stderr.write(f"{_AFRESH}{_line(now)}")
         sys.stderr.flush()
 
     try:
         yield show
     finally:
-        sys.stderr.write("\r\x1b[K")
+        sys.stderr.write(_AFRESH)
         sys.stderr.flush()
 
 
@@ -67,10 +69,10 @@ def waiting(what: str) -> Iterator[None]:
         seconds = 0
         while not ended.wait(1):
             seconds += 1
-            sys.stderr.write(f"\r\x1b[K{said(what)}: {seconds} s")
+            sys.stderr.write(f"{_AFRESH}{said(what)}: {seconds} s")
             sys.stderr.flush()
         if seconds:
-            sys.stderr.write("\r\x1b[K")
+            sys.stderr.write(_AFRESH)
             sys.stderr.flush()
 
     counter = threading.Thread(target=count, daemon=True)

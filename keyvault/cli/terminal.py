@@ -140,7 +140,9 @@ def ask(prompt: str) -> str:
         if sys.platform == "win32":
             sys.stderr.write(escape(_said(prompt)))
             sys.stderr.flush()
-            return sys.stdin.readline().rstrip("\r\n")
+            if not (line := sys.stdin.readline()):
+                raise Interrupted
+            return line.rstrip("\r\n")
         with open("/dev/tty", "r+b", buffering=0) as tty:
             return _ask_on(tty, prompt).decode("utf-8", "replace")
     except (KeyboardInterrupt, OSError) as exc:

@@ -54,20 +54,33 @@ def load() -> Settings:
     )
 
 
+# The XDG base directories, and what stands for two of them on a Mac. Apple names no place for what `state` means.
+_APPLICATIONS = "Library/Application Support"
+_FOLDERS = {
+    "data": ("XDG_DATA_HOME", ".local/share", _APPLICATIONS),
+    "state": ("XDG_STATE_HOME", ".local/state", ".local/state"),
+    "config": ("XDG_CONFIG_HOME", ".config", _APPLICATIONS),
+}
+
+
 def _default_folder(kind: str) -> str:
-    """platformdirs' folder. On Linux it is worked out here: the import would cost more than opening the vault."""
-    if sys.platform == "linux":
-        variable, fallback = {
-            "data": ("XDG_DATA_HOME", ".local/share"),
-            "state": ("XDG_STATE_HOME", ".local/state"),
-            "config": ("XDG_CONFIG_HOME", ".config"),
-        }[kind]
-        base = os.environ.get(variable, "").strip() or os.path.join(os.path.expanduser("~"), fallback)
-        return os.path.join(base, "keyvault")
+    if sys.platform == "win32":
+        return _on_windows(kind)
+    variable, *usual = _FOLDERS[kind]
+    base = os.environ.get(variable, "").strip() or os.path.join(os.path.expanduser("~"), usual[sys.platform == "darwin"])
+    return os.path.join(base, "keyvault")
+
+
+def _on_windows(kind: str) -> str:
+    """Below %LOCALAPPDATA% or, for settings, %APPDATA%, which follows a person to other machines. The system is asked.
+
+    What this machine knows of the vault has a folder of its own: a copy of the vault's must not have it too.
+    """
     import platformdirs
 
-    folder = {"data": platformdirs.user_data_dir, "state": platformdirs.user_state_dir, "config": platformdirs.user_config_dir}
-    return folder[kind]("keyvault", appauthor=False)
+    if kind == "config":
+        return platformdirs.user_config_dir("keyvault", appauthor=False, roaming=True)
+    return platformdirs.user_data_dir("keyvault" if kind == "data" else "keyvault-state", appauthor=False)
 
 
 def config_folder() -> str:

@@ -10,7 +10,7 @@ from keyvault.core.errors import InvalidInput, NotCarried, UnsafeFile
 from keyvault.core.settings import absolute
 from keyvault.core.text import escape
 from keyvault.formats.base import Format, Rendered
-from keyvault.store.files import failure, sync_folder, write_private
+from keyvault.store.files import OPEN, failure, sync_folder, write_private
 
 LARGEST_FILE = 4 * 1024 * 1024
 
@@ -43,7 +43,7 @@ def write(path: str, text: str) -> None:
 def append(path: str, text: str) -> None:
     """Add to a file that somebody else made and reads, such as a CI runner's. Raises StoreFailed."""
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | OPEN)
         with open(fd, "ab") as file:
             file.write(text.encode())
     except OSError as exc:

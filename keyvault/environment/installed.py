@@ -49,7 +49,8 @@ def _folders() -> list[str]:
 
 
 def _is_command(word: str) -> bool:
-    return os.path.basename(word) in ("keyvault" + _END, "keyvault-python" + _END) and os.sep in word
+    # what pip installs on Windows takes the ending off before it calls us
+    return os.path.basename(word).removesuffix(_END) in ("keyvault", "keyvault-python") and os.sep in word
 
 
 def _is_users_own() -> bool:

@@ -11,6 +11,8 @@ from keyvault.environment.become import NOT_FOUND, RunFailed, become, not_starte
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from io import FileIO
+    from typing import IO
 
 
 def run(
@@ -95,6 +97,7 @@ if sys.platform == "win32":
 
     def _run_on_windows(argv: Sequence[str], environment: Mapping[str, str], redact: Sequence[str]) -> int:
         """There is no exec: wait for a child. The console gives Ctrl-C to both, so here it is ignored."""
+        import errno
         import shutil
         import signal
         import subprocess
@@ -115,21 +118,41 @@ if sys.platform == "win32":
         except ValueError:
             raise RunFailed("the arguments or the environment hold what Windows cannot pass on") from None
 
-        def copy(source: int, sink: int) -> None:
+        turns, failed = [0, 0, 0], list[OSError]()  # a stream's number is odd while something of it is being written
+
+        def copy(source: IO[bytes], sink: int) -> None:
             redactor = Redactor(redact)
-            with open(sink, "wb", buffering=0, closefd=False) as out:
-                while data := os.read(source, 65536):
-                    out.write(redactor.feed(data))
-                out.write(redactor.finish())
+            try:
+                with source, open(sink, "wb", buffering=0, closefd=False) as out:
+                    while data := os.read(source.fileno(), 65536):
+                        turns[sink] += 1
+                        write_all(out, redactor.feed(data))
+                        turns[sink] += 1
+                    write_all(out, redactor.finish())
+            except OSError as exc:  # the pipe is closed by now, so the command is not kept waiting
+                failed.append(exc)
 
         copiers = [
-            threading.Thread(target=copy, args=(stream.fileno(), fd), daemon=True)
+            (fd, threading.Thread(target=copy, args=(stream, fd), daemon=True))
             for fd, stream in ((1, child.stdout), (2, child.stderr))
             if stream is not None
         ]
-        for copier in copiers:
+        for _, copier in copiers:
             copier.start()
         status = child.wait()
-        for copier in copiers:
-            copier.join(1)
+        for fd, copier in copiers:
+            before = -1
+            # What the command left in the background may hold its pipe, and say nothing for ever.
+            while copier.is_alive() and (turns[fd] != before or before % 2):
+                before = turns[fd]
+                copier.join(1)
+        # A reader that went away shall be no fault, as without --redact; Windows calls that EINVAL too.
+        if told := [exc for exc in failed if exc.errno not in (errno.EPIPE, errno.EINVAL)]:
+            reason = (told[0].strerror or "unknown error").lower()
+            raise RunFailed(f"the command's output is not complete: {reason}") from told[0]
         return status
+
+    def write_all(out: FileIO, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[out.write(view) or 0 :]

@@ -70,9 +70,10 @@ def _powershell_profile(config: str) -> str:
                 check=True,
                 stdin=subprocess.DEVNULL,
             )
-        except (OSError, subprocess.SubprocessError):
+            if profile := done.stdout.decode("utf-8-sig").strip():
+                return profile
+        except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
             continue
-        return done.stdout.decode().strip()
     raise NotFound("PowerShell does not answer", "put the line into $PROFILE by hand: keyvault hook powershell --help")
 
 

@@ -13,7 +13,12 @@ from contextlib import contextmanager, suppress
 from keyvault.core.errors import AlreadyExists, KeyvaultError, NotFound, StoreFailed, UnsafeFile
 from keyvault.core.text import escape
 
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+if sys.platform == "win32":
+    from keyvault.store import access_list, windows_acl
+
+# Windows has only the last, and without it changes line ends.
+OPEN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_ELSEWHERE = 0x2000_0000  # [MS-FSCC] 2.1.2.1: a reparse tag with this bit stands for another place, as a junction's does
 
 
 def failure(what: str, path: str, exc: OSError) -> StoreFailed:
@@ -36,10 +41,13 @@ def failure(what: str, path: str, exc: OSError) -> StoreFailed:
 
 
 def make_private_folder(path: str) -> None:
-    """Create `path` with mode 0700 where it is missing, and check it. Raises StoreFailed, UnsafeFile."""
+    """Create `path`, open to nobody else, where it is missing, and check it. Raises StoreFailed, UnsafeFile."""
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        os.mkdir(path, 0o700)
+        if sys.platform == "win32":
+            windows_acl.make_folder(path)
+        else:
+            os.mkdir(path, 0o700)
     except FileExistsError:
         pass
     except OSError as exc:
@@ -64,14 +72,20 @@ def check_private(path: str, *, folder: bool = False, open_to_others: bool = Fal
     return info
 
 
-def _refuse_unsafe(path: str, info: os.stat_result, *, folder: bool = False, open_to_others: bool = False) -> None:
+def _refuse_unsafe(
+    path: str, info: os.stat_result, fd: int | None = None, *, folder: bool = False, open_to_others: bool = False
+) -> None:
     shown = escape(path)
-    if stat.S_ISLNK(info.st_mode):
+    if stat.S_ISLNK(info.st_mode) or getattr(info, "st_reparse_tag", 0) & _ELSEWHERE:
         place = "point KEYVAULT_HOME at the real place" if folder else "put the file itself there, or name the real one"
         raise UnsafeFile(f"{shown} is a symbolic link", f"keyvault follows no links; {place}")
     if not (stat.S_ISDIR(info.st_mode) if folder else stat.S_ISREG(info.st_mode)):
         raise UnsafeFile(f"{shown} is not a plain {'folder' if folder else 'file'}", "move it away, or name another place")
-    if sys.platform != "win32" and not open_to_others:
+    if open_to_others:
+        return
+    if sys.platform == "win32":
+        _refuse_listed(path, fd, access_list.ANY, folder=folder)
+    else:
         if info.st_uid != os.geteuid():
             raise UnsafeFile(f"{shown} belongs to another user", "run keyvault as the user who owns it")
         if info.st_mode & 0o077:
@@ -79,6 +93,15 @@ def _refuse_unsafe(path: str, info: os.stat_result, *, folder: bool = False, ope
                 f"{shown} is open to other users (mode {stat.S_IMODE(info.st_mode):04o})",
                 f"chmod {'700' if folder else '600'} {shown}",
             )
+
+
+if sys.platform == "win32":
+
+    def _refuse_listed(path: str, fd: int | None, rights: int, *, folder: bool = False) -> None:
+        try:
+            windows_acl.refuse(path, fd, rights=rights, folder=folder)
+        except OSError as exc:
+            raise failure("look at", path, exc) from exc
 
 
 def read_private(path: str, limit: int) -> bytes:
@@ -99,13 +122,13 @@ def read_named(path: str, limit: int) -> bytes:
     return _read(path, limit, _refuse_strangers)
 
 
-def _read(path: str, limit: int, refuse: Callable[[str, os.stat_result], None]) -> bytes:
+def _read(path: str, limit: int, refuse: Callable[[str, os.stat_result, int], None]) -> bytes:
     try:
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _NOFOLLOW)
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | OPEN)
     except OSError as exc:
         raise failure("read", path, exc) from exc
     try:
-        refuse(path, os.fstat(fd))  # what was opened, which a writer may have put in place since the first look
+        refuse(path, os.fstat(fd), fd)  # what was opened, which a writer may have put in place since the first look
         data = read_up_to(fd, limit + 1)
     except OSError as exc:
         raise failure("read", path, exc) from exc
@@ -124,15 +147,19 @@ def read_up_to(fd: int, most: int) -> bytes:
     return data
 
 
-def _refuse_strangers(path: str, info: os.stat_result) -> None:
+def _refuse_strangers(path: str, info: os.stat_result, fd: int) -> None:
     _refuse_unsafe(path, info, open_to_others=True)
-    if sys.platform != "win32" and info.st_uid not in (os.geteuid(), 0) and os.geteuid() != 0:
+    if sys.platform == "win32":
+        _refuse_listed(path, fd, access_list.NONE)
+    elif info.st_uid not in (os.geteuid(), 0) and os.geteuid() != 0:
         raise UnsafeFile(f"{escape(path)} belongs to another user", "copy it, so that it is yours")
 
 
-def _refuse_foreign(path: str, info: os.stat_result) -> None:
+def _refuse_foreign(path: str, info: os.stat_result, fd: int) -> None:
     _refuse_unsafe(path, info, open_to_others=True)
-    if sys.platform != "win32" and (info.st_uid not in (os.geteuid(), 0) or info.st_mode & 0o022):
+    if sys.platform == "win32":
+        _refuse_listed(path, fd, access_list.CHANGING)
+    elif info.st_uid not in (os.geteuid(), 0) or info.st_mode & 0o022:
         raise UnsafeFile(f"{escape(path)} can be changed by other users", f"chown it to yourself and chmod 600 {escape(path)}")
 
 
@@ -153,10 +180,16 @@ def write_private(path: str, data: bytes, *, durable: bool = True) -> None:
 
 
 def replace_own(path: str, data: bytes, mode: int, group: int | None = None) -> None:
-    """Put new content in place of a person's own file, atomically, with the mode and group that it had. Raises StoreFailed."""
+    """Put new content in place of a person's own file, atomically, with the mode and group that it had. Raises StoreFailed.
+
+    On Windows the mode says nothing, and a file that is there keeps its access list.
+    """
     with new_private_file(path) as fd:
         _write_all(fd, data)
-        if sys.platform != "win32":
+        if sys.platform == "win32":
+            if os.path.lexists(path):
+                windows_acl.copy_list(path, fd)
+        else:
             with suppress(PermissionError):  # a group of which the user is no member any more
                 os.fchown(fd, -1, -1 if group is None else group)
             os.fchmod(fd, mode)
@@ -167,7 +200,7 @@ def replace_own(path: str, data: bytes, mode: int, group: int | None = None) -> 
 def create_private(path: str, data: bytes, mode: int = 0o600) -> None:
     """Make a new, durable file; on failure it is gone again. Raises AlreadyExists, StoreFailed."""
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, 0o600)
+        fd = open_new(path, for_others=bool(mode & 0o077))
     except FileExistsError as exc:
         raise AlreadyExists(f"{escape(path)} exists", "choose another name") from exc
     except OSError as exc:
@@ -188,6 +221,16 @@ def create_private(path: str, data: bytes, mode: int = 0o600) -> None:
         raise
 
 
+def open_new(path: str, *, for_others: bool = False) -> int:
+    """A descriptor to write to a file that is new, and that nobody else can open from its first moment on. Raises OSError.
+
+    `for_others`: its access list is its folder's, for the caller to open it to them; modes are the caller's too.
+    """
+    if sys.platform == "win32" and not for_others:
+        return windows_acl.create(path)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPEN, 0o600)
+
+
 def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
@@ -200,7 +243,7 @@ def new_private_file(path: str) -> Iterator[int]:
     _remove_leftovers(path)
     temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.urandom(6).hex()}.new")
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, 0o600)
+        fd = open_new(temporary)
     except OSError as exc:
         raise failure("write", path, exc) from exc
     try:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from keyvault.core.errors import StoreBusy
 from keyvault.core.text import escape
 from keyvault.store import DEADLINE
-from keyvault.store.files import check_private, failure
+from keyvault.store.files import OPEN, check_private, failure
 
 
 class WritersQueue:
@@ -45,8 +45,7 @@ class WritersQueue:
 
     def _acquire(self) -> int:
         try:
-            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-            fd = os.open(self._path, flags, 0o600)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | OPEN, 0o600)
         except OSError as exc:
             raise failure("open the lock file", self._path, exc) from exc
         try:

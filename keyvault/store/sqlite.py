@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from keyvault.core.errors import AlreadyExists, KeyvaultError, StoreBusy, StoreFailed, UnsupportedFormat, VaultCorrupt
 from keyvault.core.text import escape
 from keyvault.store import DEADLINE
-from keyvault.store.files import check_private, failure, make_private_folder, sync_folder
+from keyvault.store.files import check_private, failure, make_private_folder, open_new, sync_folder
 
 if TYPE_CHECKING:
     from keyvault.store.queue import WritersQueue
@@ -203,7 +203,7 @@ def create_store(path: str, blobs: Mapping[bytes, bytes], head: bytes, *, privat
     _refuse_leftover_journal(path)
     temporary = os.path.join(folder, f".{os.path.basename(path)}.{os.urandom(6).hex()}.new")
     try:
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        os.close(open_new(temporary))
         try:
             with _translated("create", path):
                 _fill(temporary, blobs, head)

@@ -8,9 +8,10 @@ import sys
 
 from keyvault.core.errors import KeyvaultError, UnsafeFile
 from keyvault.core.text import escape
-from keyvault.store.files import failure, new_private_file, read_up_to, sync_folder
+from keyvault.store.files import OPEN, failure, new_private_file, read_up_to, sync_folder
 
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+if sys.platform == "win32":
+    from keyvault.store import windows_acl
 
 
 class ChangedMeanwhile(KeyvaultError):
@@ -20,7 +21,7 @@ class ChangedMeanwhile(KeyvaultError):
 def read_plain(path: str, limit: int) -> tuple[bytes, os.stat_result]:
     """A plain file of at most `limit` bytes, and what it was when read. Raises UnsafeFile, StoreFailed."""
     try:
-        fd = os.open(path, os.O_RDONLY | _NOFOLLOW)
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | OPEN)
     except OSError as exc:
         raise failure("read", path, exc) from exc
     try:
@@ -45,7 +46,9 @@ def swap(path: str, was: os.stat_result, data: bytes) -> None:
         view = memoryview(data)
         while view:
             view = view[os.write(fd, view) :]
-        if sys.platform != "win32":
+        if sys.platform == "win32":
+            windows_acl.copy_list(path, fd)
+        else:
             os.fchown(fd, was.st_uid, was.st_gid)
             os.fchmod(fd, stat.S_IMODE(was.st_mode))
         os.fsync(fd)

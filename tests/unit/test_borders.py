@@ -132,3 +132,19 @@ def test_every_module_can_be_read_at_one_sitting() -> None:
 )
 def test_these_checks_see_what_they_look_for(forbidden: Callable[[str], bool], code: str) -> None:
     assert any(forbidden(name) for name, _ in _names(ast.parse(code)))
+
+
+def test_every_file_is_opened_as_bytes_on_windows_too() -> None:
+    # os.open leaves it to its caller there: without O_BINARY, which these have in them, line ends are changed
+    with_binary = {"OPEN", "files.OPEN", "_OPEN", "_FLAGS"}
+    without = {"store/files.py": ["os.open(path, os.O_RDONLY)"]}  # a folder, and not there
+    found: dict[str, list[str]] = {}
+    for module in _modules():
+        if module.startswith("agent/") or module == "cli/serving.py":  # not on Windows
+            continue
+        for node in ast.walk(ast.parse(_source(module))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "os.open":
+                used = {ast.unparse(part) for part in ast.walk(node.args[1]) if isinstance(part, ast.Name | ast.Attribute)}
+                if not used & with_binary and ast.unparse(node.args[0]) not in ("os.devnull", "'/dev/tty'"):
+                    found.setdefault(module, []).append(ast.unparse(node))
+    assert found == without

@@ -50,6 +50,22 @@ def test_with_a_compiler_the_command_is_native_and_python_beside_it(tmp_path: Pa
     assert not wheel.name.endswith("-any.whl")
 
 
+@needs_compiler
+@pytest.mark.skipif(sys.platform != "linux" or shutil.which("readelf") is None, reason="looks into an ELF file")
+def test_the_native_command_is_loaded_anywhere_and_its_tables_are_closed_before_it_starts(tmp_path: Path) -> None:
+    wheel = build(tmp_path)
+    found = native(wheel)
+    assert found is not None
+    with zipfile.ZipFile(wheel) as files:
+        program = files.extract(found, tmp_path)
+    told = subprocess.run(["readelf", "-hlWd", program], capture_output=True, text=True, check=True).stdout
+    [stack] = [line.split() for line in told.splitlines() if "GNU_STACK" in line]
+    assert "DYN (" in told
+    assert "GNU_RELRO" in told
+    assert "BIND_NOW" in told
+    assert stack[-2] == "RW"
+
+
 @pytest.mark.parametrize("change", [{"KEYVAULT_NO_NATIVE": "1"}, {"CC": "no-such-compiler"}, {"CC": "false"}], ids=str)
 def test_without_a_compiler_both_commands_are_python_on_any_platform(tmp_path: Path, change: dict[str, str]) -> None:
     wheel = build(tmp_path, **change)
@@ -65,8 +81,9 @@ def test_two_builds_are_equal_byte_for_byte(tmp_path: Path) -> None:
 
 
 @needs_compiler
-def test_flags_that_a_compiler_does_not_know_are_done_without(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unknown", ["FORTIFY", "relro", "-fcf-protection"])
+def test_flags_that_a_compiler_does_not_know_are_done_without(tmp_path: Path, unknown: str) -> None:
     simple = tmp_path / "cc"
-    simple.write_text('#!/bin/sh\ncase " $* " in *FORTIFY*) exit 1 ;; esac\nexec cc "$@"\n')
+    simple.write_text(f'#!/bin/sh\ncase " $* " in *{unknown}*) exit 1 ;; esac\nexec cc "$@"\n')
     simple.chmod(0o700)
     assert commands(build(tmp_path / "made", CC=str(simple))) == {"keyvault-python"}

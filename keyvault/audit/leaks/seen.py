@@ -62,7 +62,7 @@ class Seen:
             return
         self._room -= len(ids)
         try:
-            fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
+            fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | files.OPEN)
             try:
                 os.write(fd, ids)
             finally:

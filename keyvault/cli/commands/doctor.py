@@ -58,18 +58,14 @@ def command(session: Session) -> int:
 def _about_program() -> list[tuple[str, str]]:
     python = ".".join(map(str, sys.version_info[:3]))
     rows = [(GOOD, f"keyvault {__version__}, Python {python}, SQLite {sqlite3.sqlite_version}, {sys.platform}")]
-    return rows + [(ADVICE, text) for text in about_platform(sys.platform, sys.version_info[:3])]
+    return rows + [(ADVICE, text) for text in about_platform(sys.platform)]
 
 
-def about_platform(platform: str, python: tuple[int, int, int]) -> list[str]:
+def about_platform(platform: str) -> list[str]:
     """What a person should know of keyvault on this platform; docs/explanation/platforms.md says more."""
     if platform == "linux":
         return []
-    advice = ["keyvault has been run and tested on Linux only; this platform is written for but not proven"]
-    # From there on a new folder of mode 0700 is closed to other users (Python's documentation of os.mkdir).
-    if platform == "win32" and python < ((3, 11, 10) if python < (3, 12) else (3, 12, 4)):
-        advice.append("this Python leaves new folders as open as those they lie in; 3.11.10, 3.12.4 and later close them")
-    return advice
+    return ["keyvault has been run and tested on Linux only; this platform is written for but not proven"]
 
 
 def _about_folders(session: Session) -> list[tuple[str, str]]:

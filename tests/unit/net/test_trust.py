@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from pathlib import Path
 
 import pytest
+import truststore
 
 from keyvault.net import trust
 
@@ -37,3 +39,11 @@ def test_what_a_person_chose_is_all_that_is_believed(tmp_path: Path, monkeypatch
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("SSL_CERT_DIR", str(folder))
     assert trust.system_trust().cert_store_stats()["x509_ca"] == 0
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_macos_and_windows_are_asked_for_their_own_verdict(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    context = trust.system_trust()
+    assert isinstance(context, truststore.SSLContext)
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)

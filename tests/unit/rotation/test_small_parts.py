@@ -67,9 +67,25 @@ def test_schedules_are_what_their_readers_take() -> None:
     program = "/opt/my keys/100%/keyvault"
     line = schedule.entry("cron", program).splitlines()[1]
     assert shlex.split(line.replace("\\%", "%"))[5:] == [program, "rotate", "--due", "--yes", "--no-input"]
-    assert plistlib.loads(schedule.entry("launchd", program).encode())["ProgramArguments"][0] == program
+    job = plistlib.loads(schedule.entry("launchd", "/Users/me & <you>/keyvault").encode())
+    assert job == {  # launchd.plist(5): Label is required; a missing key of the interval is a wildcard
+        "Label": "keyvault-rotate",
+        "ProgramArguments": ["/Users/me & <you>/keyvault", "rotate", "--due", "--yes", "--no-input"],
+        "StartCalendarInterval": {"Hour": 9, "Minute": 17},
+    }
     assert 'ExecStart="/opt/my keys/100%%/keyvault" rotate --due' in schedule.entry("systemd", program)
-    assert '/TR "\\"/opt/my keys/100%/keyvault\\" rotate' in schedule.entry("windows", program)
+    windows = schedule.entry("windows", "C:\\my keys\\keyvault.exe")
+    # cmd passes it on as it is; the program splits it as the C runtime does, where \" is a quote
+    words = shlex.split(windows.replace("\\", "\\\\").replace('\\\\"', '\\"'))
+    run = '"C:\\my keys\\keyvault.exe" rotate --due --yes --no-input'
+    assert words == ["schtasks", "/Create", "/SC", "DAILY", "/ST", "09:17", "/TN", "keyvault-rotate", "/TR", run]
+
+
+@pytest.mark.parametrize(("platform", "kind"), [("darwin", "launchd"), ("win32", "windows"), ("freebsd14", "cron")])
+def test_each_system_is_shown_its_own_timer(monkeypatch: pytest.MonkeyPatch, platform: str, kind: str) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(os.path, "isdir", lambda _: False)
+    assert schedule.usual() == kind
 
 
 def test_hooks_get_the_value_on_their_input_and_nothing_in_their_arguments(tmp_path: Path) -> None:

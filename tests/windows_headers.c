@@ -1,0 +1,102 @@
+/* What keyvault/store/windows_acl.py and access_list.py say of Windows, compared with its headers: see scripts/platforms.
+   A test holds the numbers here against those modules. */
+#include <windows.h>
+#include <aclapi.h>
+#include <stddef.h>
+
+#define SAME(ours, theirs) _Static_assert((unsigned long long)(ours) == (unsigned long long)(theirs), #theirs)
+#define U(number) ((DWORD)(number))
+
+/* windows_acl */
+SAME(0x40000000, U(GENERIC_WRITE));
+SAME(0x20000, READ_CONTROL);
+SAME(0x40000, WRITE_DAC);
+SAME(0x7, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE);
+SAME(1, CREATE_NEW);
+SAME(3, OPEN_EXISTING);
+SAME(0x80, FILE_ATTRIBUTE_NORMAL);
+SAME(0x2000000, FILE_FLAG_BACKUP_SEMANTICS);
+SAME(0x200000, FILE_FLAG_OPEN_REPARSE_POINT);
+SAME(0x1, OWNER_SECURITY_INFORMATION);
+SAME(0x4, DACL_SECURITY_INFORMATION);
+SAME(0x80000000, U(PROTECTED_DACL_SECURITY_INFORMATION));
+SAME(0x20000000, U(UNPROTECTED_DACL_SECURITY_INFORMATION));
+SAME(1, SE_FILE_OBJECT);
+SAME(0x8, TOKEN_QUERY);
+SAME(1, TokenUser);
+SAME(1, ERROR_INVALID_FUNCTION);
+SAME(50, ERROR_NOT_SUPPORTED);
+SAME(122, ERROR_INSUFFICIENT_BUFFER);
+SAME(sizeof(DWORD), 4);
+SAME(sizeof(WINBOOL), 4);
+SAME(sizeof(SE_OBJECT_TYPE), sizeof(int));
+SAME(sizeof(TOKEN_INFORMATION_CLASS), sizeof(int));
+SAME(sizeof(void *) * 3, sizeof(SECURITY_ATTRIBUTES));
+SAME(sizeof(void *), offsetof(SECURITY_ATTRIBUTES, lpSecurityDescriptor));
+SAME(sizeof(void *) * 2, offsetof(SECURITY_ATTRIBUTES, bInheritHandle));
+SAME(0, offsetof(TOKEN_USER, User.Sid));
+SAME(68, SECURITY_MAX_SID_SIZE);
+
+extern HANDLE (WINAPI *create_file)(LPCWSTR, DWORD, DWORD, SECURITY_ATTRIBUTES *, DWORD, DWORD, HANDLE);
+extern WINBOOL (WINAPI *create_directory)(LPCWSTR, SECURITY_ATTRIBUTES *);
+extern WINBOOL (WINAPI *close_handle)(HANDLE);
+extern HANDLE (WINAPI *get_current_process)(void);
+extern WINBOOL (WINAPI *open_process_token)(HANDLE, DWORD, HANDLE *);
+extern WINBOOL (WINAPI *get_token_information)(HANDLE, TOKEN_INFORMATION_CLASS, void *, DWORD, DWORD *);
+extern WINBOOL (WINAPI *get_kernel_object_security)(HANDLE, DWORD, void *, DWORD, DWORD *);
+extern DWORD (WINAPI *set_security_info)(HANDLE, SE_OBJECT_TYPE, DWORD, void *, void *, ACL *, ACL *);
+HANDLE (WINAPI *create_file)(LPCWSTR, DWORD, DWORD, SECURITY_ATTRIBUTES *, DWORD, DWORD, HANDLE) = CreateFileW;
+WINBOOL (WINAPI *create_directory)(LPCWSTR, SECURITY_ATTRIBUTES *) = CreateDirectoryW;
+WINBOOL (WINAPI *close_handle)(HANDLE) = CloseHandle;
+HANDLE (WINAPI *get_current_process)(void) = GetCurrentProcess;
+WINBOOL (WINAPI *open_process_token)(HANDLE, DWORD, HANDLE *) = OpenProcessToken;
+WINBOOL (WINAPI *get_token_information)(HANDLE, TOKEN_INFORMATION_CLASS, void *, DWORD, DWORD *) = GetTokenInformation;
+WINBOOL (WINAPI *get_kernel_object_security)(HANDLE, DWORD, void *, DWORD, DWORD *) = GetKernelObjectSecurity;
+DWORD (WINAPI *set_security_info)(HANDLE, SE_OBJECT_TYPE, DWORD, void *, void *, ACL *, ACL *) = SetSecurityInfo;
+
+/* access_list */
+SAME(0x2, FILE_WRITE_DATA);
+SAME(0x4, FILE_APPEND_DATA);
+SAME(0x10, FILE_WRITE_EA);
+SAME(0x40, FILE_DELETE_CHILD);
+SAME(0x100, FILE_WRITE_ATTRIBUTES);
+SAME(0x10000, DELETE);
+SAME(0x40000, WRITE_DAC);
+SAME(0x80000, WRITE_OWNER);
+SAME(0x10000000, GENERIC_ALL);
+SAME(0x1f01ff, FILE_ALL_ACCESS);
+SAME(0x4, SE_DACL_PRESENT);
+SAME(0x1000, SE_DACL_PROTECTED);
+SAME(0x8000, SE_SELF_RELATIVE);
+SAME(0x3, OBJECT_INHERIT_ACE | CONTAINER_INHERIT_ACE);
+SAME(0x8, INHERIT_ONLY_ACE);
+SAME(0x0, ACCESS_ALLOWED_ACE_TYPE);
+SAME(0x9, ACCESS_ALLOWED_CALLBACK_ACE_TYPE);
+SAME(0x1, ACCESS_DENIED_ACE_TYPE);
+SAME(0x6, ACCESS_DENIED_OBJECT_ACE_TYPE);
+SAME(0xa, ACCESS_DENIED_CALLBACK_ACE_TYPE);
+SAME(0xc, ACCESS_DENIED_CALLBACK_OBJECT_ACE_TYPE);
+SAME(20, sizeof(SECURITY_DESCRIPTOR_RELATIVE));
+SAME(2, offsetof(SECURITY_DESCRIPTOR_RELATIVE, Control));
+SAME(4, offsetof(SECURITY_DESCRIPTOR_RELATIVE, Owner));
+SAME(16, offsetof(SECURITY_DESCRIPTOR_RELATIVE, Dacl));
+SAME(8, sizeof(ACL));
+SAME(2, offsetof(ACL, AclSize));
+SAME(4, offsetof(ACL, AceCount));
+SAME(2, ACL_REVISION);
+SAME(2, offsetof(ACE_HEADER, AceSize));
+SAME(4, offsetof(ACCESS_ALLOWED_ACE, Mask));
+SAME(8, offsetof(ACCESS_ALLOWED_ACE, SidStart));
+SAME(1, offsetof(SID, SubAuthorityCount));
+SAME(2, offsetof(SID, IdentifierAuthority));
+SAME(8, offsetof(SID, SubAuthority));
+SAME(15, SID_MAX_SUB_AUTHORITIES);
+SAME(544, DOMAIN_ALIAS_RID_ADMINS);
+SAME(32, SECURITY_BUILTIN_DOMAIN_RID);
+SAME(18, SECURITY_LOCAL_SYSTEM_RID);
+SAME(4, SECURITY_CREATOR_OWNER_RIGHTS_RID);
+SAME(0, SECURITY_CREATOR_OWNER_RID);
+
+/* files */
+SAME(0x20000000, IO_REPARSE_TAG_MOUNT_POINT & 0x20000000);
+SAME(0x20000000, IO_REPARSE_TAG_SYMLINK & 0x20000000);
