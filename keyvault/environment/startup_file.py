@@ -15,6 +15,7 @@ from keyvault.core.errors import InvalidInput, KeyvaultError, UnsafeFile
 from keyvault.core.text import escape
 from keyvault.crypto.primitives import sha256
 from keyvault.store import files
+from keyvault.store.swap import read_plain
 
 _LARGEST = 4 * 1024 * 1024
 _BEGIN = re.compile(rb"^# >>> keyvault (?P<sum>[0-9a-f]{8})(?P<joined> \+)?: [^\r\n]*\r?$", re.MULTILINE)
@@ -46,21 +47,13 @@ class Block(NamedTuple):
 def read(path: str) -> StartUpFile:
     """The file, or an empty one where there is none yet. Raises UnsafeFile, StoreFailed."""
     real = os.path.realpath(path)
-    try:
-        info = os.lstat(real)
-        shown = escape(real)
-        if not stat.S_ISREG(info.st_mode) or info.st_size > _LARGEST:
-            raise UnsafeFile(f"{shown} is not a plain start-up file", "nothing was changed")
-        if sys.platform != "win32" and info.st_uid != os.geteuid():
-            raise UnsafeFile(f"{shown} belongs to another user", "run keyvault as the user who owns it")
-        if info.st_nlink > 1:
-            raise UnsafeFile(f"{shown} has several names (hard links), which would part", "make it a file of one name")
-        with open(real, "rb") as file:
-            return StartUpFile(real, file.read(), stat.S_IMODE(info.st_mode), info.st_gid)
-    except FileNotFoundError:
+    if not os.path.lexists(real):
         return StartUpFile(real, b"", None, None)
-    except OSError as exc:
-        raise files.failure("read", real, exc) from exc
+    data, info = read_plain(real, _LARGEST)
+    shown = escape(real)
+    if sys.platform != "win32" and info.st_uid != os.geteuid():
+        raise UnsafeFile(f"{shown} belongs to another user", "run keyvault as the user who owns it")
+    return StartUpFile(real, data, stat.S_IMODE(info.st_mode), info.st_gid)
 
 
 def find(data: bytes) -> Block | None:

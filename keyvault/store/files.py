@@ -107,28 +107,30 @@ if sys.platform == "win32":
 def read_private(path: str, limit: int) -> bytes:
     """A whole private file of at most `limit` bytes. Raises NotFound, UnsafeFile, StoreFailed."""
     check_private(path)
-    return _read(path, limit, _refuse_unsafe)
+    return read_checked(path, limit, _refuse_unsafe)[0]
 
 
 def read_own(path: str, limit: int) -> bytes:
     """A whole file that others may read but only its owner can write. Raises as `read_private`."""
     check_private(path, open_to_others=True)
-    return _read(path, limit, _refuse_foreign)
+    return read_checked(path, limit, _refuse_foreign)[0]
 
 
 def read_named(path: str, limit: int) -> bytes:
     """A whole file that somebody else may have put there: plain, no link, of this user or root. Raises as `read_private`."""
     check_private(path, open_to_others=True)
-    return _read(path, limit, _refuse_strangers)
+    return read_checked(path, limit, _refuse_strangers)[0]
 
 
-def _read(path: str, limit: int, refuse: Callable[[str, os.stat_result, int], None]) -> bytes:
+def read_checked(path: str, limit: int, refuse: Callable[[str, os.stat_result, int], None]) -> tuple[bytes, os.stat_result]:
+    """A whole file that `refuse` does not raise for, and what it was when opened. Raises UnsafeFile, StoreFailed."""
     try:
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | OPEN)
     except OSError as exc:
         raise failure("read", path, exc) from exc
     try:
-        refuse(path, os.fstat(fd), fd)  # what was opened, which a writer may have put in place since the first look
+        info = os.fstat(fd)
+        refuse(path, info, fd)  # what was opened, which a writer may have put in place since the first look
         data = read_up_to(fd, limit + 1)
     except OSError as exc:
         raise failure("read", path, exc) from exc
@@ -136,7 +138,7 @@ def _read(path: str, limit: int, refuse: Callable[[str, os.stat_result, int], No
         os.close(fd)
     if len(data) > limit:
         raise UnsafeFile(f"{escape(path)} is larger than {limit} bytes", "it is not what keyvault wrote; name the right file")
-    return data
+    return data, info
 
 
 def read_up_to(fd: int, most: int) -> bytes:
@@ -179,10 +181,19 @@ def write_private(path: str, data: bytes, *, durable: bool = True) -> None:
             os.fsync(fd)
 
 
-def replace_own(path: str, data: bytes, mode: int, group: int | None = None) -> None:
+def replace_own(
+    path: str,
+    data: bytes,
+    mode: int,
+    group: int | None = None,
+    *,
+    owner: tuple[int, int] | None = None,
+    unless: Callable[[], None] = lambda: None,
+) -> None:
     """Put new content in place of a person's own file, atomically, with the mode and group that it had. Raises StoreFailed.
 
-    On Windows the mode says nothing, and a file that is there keeps its access list.
+    `owner`: its user and group, where it must keep both. `unless`: a last look, which may raise. On Windows the mode says
+    nothing, and a file that is there keeps its access list.
     """
     with new_private_file(path) as fd:
         _write_all(fd, data)
@@ -190,10 +201,14 @@ def replace_own(path: str, data: bytes, mode: int, group: int | None = None) -> 
             if os.path.lexists(path):
                 windows_acl.copy_list(path, fd)
         else:
-            with suppress(PermissionError):  # a group of which the user is no member any more
-                os.fchown(fd, -1, -1 if group is None else group)
+            if owner:
+                os.fchown(fd, *owner)
+            else:
+                with suppress(PermissionError):  # a group of which the user is no member any more
+                    os.fchown(fd, -1, -1 if group is None else group)
             os.fchmod(fd, mode)
         os.fsync(fd)
+        unless()
     sync_folder(os.path.dirname(path))
 
 
