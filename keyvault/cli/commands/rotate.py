@@ -177,11 +177,6 @@ def _one(
     return Workflow(vault, key.ref, hands, options).run()
 
 
-def _waits_for_a_value(key: ApiKey) -> bool:
-    """A person is to bring the new value, and has not yet."""
-    return key.rotation is not None and (key.rotation.scheme, key.rotation.step) == ("manual", BEGUN)
-
-
 def _grace(said: dict[str, Any]) -> int:
     if said["leaked"] or said["grace"] == "0":
         return 0
