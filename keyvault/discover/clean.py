@@ -121,8 +121,6 @@ def _mode_of_own(path: str) -> int:
 
 def _check(source: Source, file: TextFile, text: str, before: Sequence[Found], gone: Sequence[Gone]) -> None:
     """The new text, read as the old one was, has all other values and none of these. Raises CannotEdit."""
-    if file.encode(file.text) != file.data:
-        raise CannotEdit(f"{escape(file.path)} has an encoding that cannot be written back", "edit it by hand")
     after = Counter(_said(f) for f in source.read(file._replace(text=text)).found if f.cut)
     if after != Counter(_said(f) for f in before if f.cut) - Counter(_said(item.found) for item in gone):
         raise CannotEdit(f"{escape(file.path)} cannot be edited safely", "take the values out by hand")
