@@ -56,6 +56,14 @@ def test_a_value_that_is_a_part_of_another_is_left(tmp_path: Path, text: str) ->
     assert (result.state, now) == (LEFT, text.format(OLD))
 
 
+def test_a_file_that_is_no_text_is_left_and_still_holds_the_value(tmp_path: Path) -> None:
+    path = write(str(tmp_path / "file"), b"# caf\xe9\nKEY=" + OLD.encode())
+    places = (Place("dotenv", path, "KEY"),)
+    (result,) = propagate.propagate(places, ONE, {"KEY": ""}, "a/default", copies(tmp_path))
+    assert result == Result(path, LEFT, "it is not UTF-8 text")
+    assert propagate.still_old(places, ONE) == [path]
+
+
 def test_a_file_without_the_value_or_gone_is_no_trouble(tmp_path: Path) -> None:
     assert in_file(tmp_path, "KEY=another\n")[0].state == WITHOUT
     place = Place("dotenv", str(tmp_path / "gone"), "KEY")

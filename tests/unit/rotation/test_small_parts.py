@@ -16,7 +16,7 @@ from keyvault.core import clock
 from keyvault.core.clock import DAY
 from keyvault.core.errors import InvalidInput
 from keyvault.core.secret import Secret
-from keyvault.rotation import plan, schedule
+from keyvault.rotation import hooks, plan, schedule
 from keyvault.rotation.hooks import configured, run_hooks
 from keyvault.rotation.retiring import grace_left
 from keyvault.vault.answers import Checked
@@ -94,20 +94,26 @@ def test_hooks_get_the_value_on_their_input_and_nothing_in_their_arguments(tmp_p
         "import os,sys; told = [sys.stdin.read(), os.environ['KEYVAULT_ROTATED_REF'], *sys.argv[2:]];"
         "open(sys.argv[1], 'w').write(' '.join(told))"
     )
-    hooks = (
+    programs = (
         (sys.executable, "-c", script, str(out), "$(date)"),
         ("/no/such/program",),
         (sys.executable, "-c", "raise SystemExit(3)"),
     )
-    failed = run_hooks(hooks, KEY, Secret("the value"))
+    failed = run_hooks(programs, KEY, Secret("the value"))
     assert out.read_text() == "the value a/default $(date)"
     assert failed[0].rpartition(" ")[0] == "the hook /no/such/program could not be run:"
     assert failed[1].endswith("failed with status 3")
     assert "the value" not in "".join(failed)
 
 
+def test_a_hook_that_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hooks, "_SECONDS", 1)
+    hang = (sys.executable, "-c", "import time; time.sleep(60)")
+    assert run_hooks((hang,), KEY, Secret("the value")) == [f"the hook {sys.executable} was stopped after 1 s"]
+
+
 @pytest.mark.parametrize(
-    ("text", "hooks"),
+    ("text", "told"),
     [
         ('[rotation]\nhooks = [["a", "b"], ["c"]]', (("a", "b"), ("c",))),
         ("[other]\n", ()),
@@ -118,17 +124,17 @@ def test_hooks_get_the_value_on_their_input_and_nothing_in_their_arguments(tmp_p
     ],
 )
 def test_hooks_come_from_the_persons_own_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, hooks: tuple[tuple[str, ...], ...] | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: tuple[tuple[str, ...], ...] | None
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert configured() == ()
     os.mkdir(tmp_path / "keyvault")
     write(str(tmp_path / "keyvault" / "config.toml"), text)
-    if hooks is None:
+    if told is None:
         with pytest.raises(InvalidInput):
             configured()
     else:
-        assert configured() == hooks
+        assert configured() == told
 
 
 def test_places_are_named_by_file_format_or_service(tmp_path: Path) -> None:
