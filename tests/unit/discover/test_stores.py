@@ -6,13 +6,16 @@ import io
 import json
 import os
 import struct
+import sys
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 from people import write
 
-from keyvault.core.errors import InvalidInput, KeyvaultError, NotFound
+from keyvault.core.errors import InvalidInput, KeyvaultError, NotFound, Unreachable
+from keyvault.discover import stores
 from keyvault.discover.items import Item, whose
 from keyvault.discover.reading import read_all, read_one
 
@@ -127,3 +130,63 @@ def test_windows_variables_are_a_thing_of_windows() -> None:
 def test_names_that_no_store_can_have_are_refused(name: str) -> None:
     with pytest.raises(InvalidInput):
         read_one(name)
+
+
+def test_what_1password_keeps_elsewhere_in_an_item_is_read_too(tmp_path: os.PathLike[str]) -> None:
+    odd = {"id": "z", "title": "odd", "value": "no dictionary"}
+    details = {"password": KEY, "sections": [{"fields": [odd, {"id": "f", "title": "file", "value": {"file": {}}}]}]}
+    item = {"details": details, "overview": {"title": "OpenAI API key", "url": "https://platform.openai.com"}}
+    export = {"accounts": [{"vaults": [{"attrs": {}, "items": [item]}]}]}
+    reading = read_one(write(f"{tmp_path}/export.1pux", archive(export)))
+    assert [(f.value.reveal(), f.provider) for f in reading.found] == [(KEY, "openai")]
+
+
+def test_without_its_part_for_keepass_keyvault_says_which_is_missing(
+    tmp_path: os.PathLike[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pykeepass", None)
+    with pytest.raises(InvalidInput, match="need the optional part `keepass`"):
+        read_one(write(f"{tmp_path}/keys.kdbx", bytes.fromhex("03d9a29a67fb4bb5")))
+
+
+@pytest.fixture
+def password_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store whose entries `pass` cannot show: no file in it is sealed."""
+    store = tmp_path / "store"
+    for name in ("openai", "openai/work", ".git/openai", "bank/visa"):
+        os.makedirs(store / os.path.dirname(name), exist_ok=True)
+        (store / f"{name}.gpg").write_bytes(b"")
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PASSWORD_STORE_DIR", str(store))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    return tmp_path
+
+
+def a_pass(folder: Path, script: str) -> None:
+    program = folder / "bin" / "pass"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+
+
+def test_where_pass_is_not_installed_or_shows_nothing_that_is_told(password_store: Path) -> None:
+    with pytest.raises(NotFound, match="pass is not installed"):
+        read_one("pass:")
+    a_pass(password_store, "exit 2")
+    with pytest.raises(Unreachable, match="pass cannot show openai"):
+        read_one("pass:openai")
+    (password_store / "bin" / "pass").write_bytes(b"no program")
+    with pytest.raises(Unreachable, match="pass did not answer"):
+        read_one("pass:openai")
+
+
+def test_an_entry_of_pass_and_those_below_its_name_are_read_up_to_a_number(
+    password_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_pass(password_store, f'echo "{KEY}${{3##*/}}"; echo "url: https://platform.openai.com"')
+    reading = read_one("pass:openai")
+    assert sorted(f.value.reveal() for f in reading.found) == [f"{KEY}openai", f"{KEY}work"]
+    assert sorted(f.value.reveal() for f in read_one("pass:").found) == [f"{KEY}openai", f"{KEY}work"]
+    monkeypatch.setattr(stores, "_MOST_ENTRIES", 1)
+    reading = read_one("pass:openai")
+    assert len(reading.found) == 1
+    assert "has more than 1 entries; the rest was passed over" in "".join(reading.skipped)
