@@ -86,7 +86,9 @@ class Retiring:
 
     def revoke_by_hand(self, key: ApiKey, rotation: Rotation) -> Outcome | None:
         """Ask the person to revoke the old value, unless the vendor says that it is dead."""
-        if self._on.ask(key, rotation.old).verdict in DEAD or self._on.hands.revoked_by_hand(self._on.provider(key), key.ref):
+        # A bare "refused" may be a right that the old key never had: where nobody revoked it yet, a person is asked.
+        dead = self._on.ask(key, rotation.old).verdict in (verdict.INVALID, verdict.DISABLED)
+        if dead or self._on.hands.revoked_by_hand(self._on.provider(key), key.ref):
             journal.move(self._on.vault, key, rotating.REVOKED, clock.now())
             return None
         page = (provider := self._on.provider(key)) and provider.console_url

@@ -39,12 +39,13 @@ NO = as_json(403, {"error": {"message": "no"}})
 
 
 class Person:
-    """Somebody who brings `value`, if any, and agrees to nothing; time passes at once for them. `heard`: what was told."""
+    """Somebody who brings `value`, if any, agrees to nothing, and may have `revoked` the old one. `heard`: what was told."""
 
     def __init__(self, value: str = "") -> None:
         self.value = value
         self.heard: list[str] = []
         self.pauses: list[float] = []
+        self.revoked = False
 
     @property
     def text(self) -> str:
@@ -64,7 +65,7 @@ class Person:
         return ""
 
     def revoked_by_hand(self, provider: Provider | None, ref: str) -> bool:
-        return False
+        return self.revoked
 
     def agree(self, question: str, *, grave: bool) -> bool:
         self.heard.append(question)
@@ -500,6 +501,25 @@ def test_a_hook_that_fails_is_told_and_stops_nothing(stage: Stage, openrouter: O
     begin(stage)
     assert stage.flow(hooks=(("/no/such/program",),)).run().state == CLOSED
     assert "the hook /no/such/program could not be run" in stage.person.text
+
+
+def test_an_old_value_that_may_not_be_asked_about_is_not_taken_for_revoked(stage: Stage, openrouter: OpenRouter) -> None:
+    """It lacked the right from the start, so that the same answer now tells nothing of its end."""
+    saying(openrouter, lambda asked: NO if is_check(asked) and OLD in asked.headers["authorization"] else None)
+    new = "sk-or-v1-" + "d" * 64
+    openrouter.add(new)
+    with stage.vault.transaction("edit") as tx:
+        changes.edit(tx, "openrouter/default", {"leaked": AT}, AT)
+    stage.begin("openrouter/default", scheme="manual", leaked=True)
+    stage.person = Person(new)
+    outcome = stage.run()
+    assert outcome.state == STUCK
+    assert "revoke the old value at https://" in outcome.why
+    assert (stage.value, stage.key.leaked) == (new, AT)
+    assert openrouter.by_value(OLD)
+    stage.person.revoked = True
+    assert stage.run().state == CLOSED
+    assert stage.key.leaked is None
 
 
 def test_a_revocation_that_is_refused_counts_where_the_old_value_is_dead(stage: Stage, openrouter: OpenRouter) -> None:
