@@ -234,6 +234,18 @@ def test_who_turns_a_stranger_away(status: int, is_html: bool) -> None:
     assert verdict.refuses(MARKED, Answer(status, "{}", is_html, True, None)) == expected
 
 
+def test_a_key_that_looks_like_another_vendors_is_told_so_with_the_way_to_move_it() -> None:
+    rejected = check._Heard("api.cerebras.ai", verdict.Reading("invalid"), 401)
+    theirs, own = (
+        check._result(Subject("cerebras/work", PROVIDERS["cerebras"], Secret(value), {}, ""), rejected)
+        for value in ("gsk_" + "aB3" * 17 + "x", "unknown")
+    )
+    assert theirs.reason == "the vendor rejects it; it looks like a key of Groq"
+    assert theirs.then == "keyvault rename cerebras/work groq/work, if it is one"
+    assert own.reason == "the vendor rejects it"
+    assert "keyvault edit --value cerebras/work" in own.then
+
+
 def test_a_rule_gives_its_own_reason_and_strictness_the_status() -> None:
     rule = Rule(status=403, body="", verdict="restricted", why="an admin key is wanted")
     asked = Check(urls=MARKED.urls, rules=(rule,))
