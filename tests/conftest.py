@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 from checkout import ROOT
-from hypothesis import settings
+from hypothesis import Phase, settings
 from internet import Internet
 
 settings.register_profile("suite", deadline=None)  # on a shared machine, a slow example says nothing
+# for scripts/mutate: that a test fails is enough to know, and it is to be the same each time
+settings.register_profile(
+    "mutation", deadline=None, database=None, derandomize=True, max_examples=30, phases=[Phase.explicit, Phase.generate]
+)
 settings.load_profile("suite")
 
 TOOLS = os.path.join(ROOT, ".tools", "node_modules")

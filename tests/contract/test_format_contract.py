@@ -43,6 +43,7 @@ def test_a_refusal_leaves_the_others_and_never_holds_the_value(name: str, dialec
     assert "KV_LAST" in rendered.text
     for refusal in rendered.refused:
         assert refusal.reason
+        assert refusal.reason == refusal.reason.strip("; ")
         assert CANARY not in refusal.reason
     if name in REFUSE_NUL_ONLY:
         assert rendered.refused == ()
@@ -100,6 +101,10 @@ def test_unset_is_a_statement_or_a_refusal(name: str, dialect: str) -> None:
     rendered = form.render_unset(["KV_0", "KV_1"])
     assert bool(rendered.text) != bool(rendered.refused)
     assert form.is_shell == bool(rendered.text)
+    if form.is_shell:
+        assert rendered.text.endswith(form.unset("KV_0") + form.unset("KV_1"))
+    else:
+        assert [refusal.variable for refusal in rendered.refused] == ["KV_0", "KV_1"]
 
 
 @every_kind

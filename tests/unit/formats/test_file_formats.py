@@ -46,6 +46,13 @@ def test_systemd_reads_any_value_exactly_or_it_is_refused(these: list[str]) -> N
     assert all("Cn" in {category(c) for c in value} for value in refused)  # noncharacters are unassigned for ever
 
 
+@pytest.mark.parametrize("code", [0xFDD0, 0xFDEF, 0xFFFE, 0xFFFF, 0x1FFFE, 0x10FFFF])
+def test_systemd_is_given_no_noncharacter_but_their_neighbours(code: int) -> None:
+    assert load("systemd").render([("KV_0", f"a{chr(code)}")]).refused
+    around = "".join(chr(c) for c in (0xFDCF, 0xFDF0, 0xFFFD, 0x10000, 0x1FFFD))
+    assert systemd(load("systemd").assign("KV_0", around)) == {"KV_0": around}
+
+
 @settings(max_examples=100, deadline=None)
 @given(lists)
 def test_github_reads_any_value_exactly_on_every_runner(these: list[str]) -> None:
@@ -95,6 +102,12 @@ def test_cmd_reads_any_value_exactly_or_it_is_refused(printable: list[str], thes
     assert batch(text) == pairs
     assert not refused & set(KEYS)
     assert all(not v or '"' in v or "!" in v or not v.isascii() or not v.isprintable() or len(v) > 8000 for v in refused)
+
+
+def test_cmd_lines_stay_below_the_interpreters_limit() -> None:
+    limit = 8191 - len('@set "KV_0="\r\n')
+    assert batch(load("cmd").assign("KV_0", "x" * limit)) == {"KV_0": "x" * limit}
+    assert load("cmd").render([("KV_0", "x" * (limit + 1))]).refused
 
 
 @pytest.mark.parametrize("name", ["CD", "ErrorLevel", "time"])

@@ -53,6 +53,11 @@ MERGES = [
         '"""Doc."""\nimport os\nos.environ["A"] = (\n    "x"\n)\nprint("A")\n',
         '"""Doc."""\nimport os\nos.environ["A"] = \'new one\'\nprint("A")\nos.environ["C"] = \'3\'\n',
     ),
+    (
+        "python",  # what is written to other variables is none of our business
+        "import os\nos.environ.update(B='x')\nos.environ.pop('B')\nos.environ['A'] = os.fsdecode(b'x')\n",
+        "import os\nos.environ.update(B='x')\nos.environ.pop('B')\nos.environ[\"A\"] = 'new one'\nos.environ[\"C\"] = '3'\n",
+    ),
     ("python", "x = 1", "x = 1\nimport os\nos.environ[\"A\"] = 'new one'\nos.environ[\"C\"] = '3'\n"),
     (
         "json",
@@ -70,6 +75,14 @@ MERGES = [
     ("docker", "#c\r\nA=x\r\nB\r\n", "#c\r\nA=new one\r\nB\r\nC=3\r\n"),
     ("renviron", "#c\nA = ${B-x}\nR_LIBS=~/R", '#c\nA="new one"\nR_LIBS=~/R\nC="3"\n'),
     ("systemd", "; c\nA=\"x\ny\"\nB='z'\n", '; c\nA="new one"\nB=\'z\'\nC="3"\n'),
+    # a backslash at the end of a line is a part of the value
+    ("docker", "B=x\\\nA=1\n", "B=x\\\nA=new one\nC=3\n"),
+    ("renviron", "B=x\\\nA=1\n", 'B=x\\\nA="new one"\nC="3"\n'),
+    # a string ends where its syntax says, so what follows is an assignment
+    ("systemd", "B='z\n# text\\'\nA=x # no comment\n", 'B=\'z\n# text\\\'\nA="new one"\nC="3"\n'),
+    ("powershell", "$x = 'a`'\n${env:A} = 'x'\n", "$x = 'a`'\n${env:A} = 'new one';\n${env:C} = '3';\n"),
+    ("nu", "let x = 'a\\'\n$env.A = `x`\n", 'let x = \'a\\\'\n$env.A = "new one";\n$env.C = "3";\n'),
+    ("nu", "let x = a\\\n$env.A = 1\n", 'let x = a\\\n$env.A = "new one";\n$env.C = "3";\n'),
 ]
 PAIRS = [("A", "new one"), ("C", "3")]
 
@@ -105,6 +118,7 @@ UNSAFE = [
     ("bash", "unset B A\n", 1),
     ("bash", "declare -r A\n", 1),
     ("bash", "echo 'x\nA=1\n'\n", 1),
+    ("bash", 'echo "x\nA=1\n"\n', 1),
     ("bash", "\n\ncat <<EOF\nA=1\nEOF\n", 3),
     ("bash", 'x="$(echo "\nA=1\n")"\n', 1),
     ("bash", "x=$'it\\'s'\nA=1\n", 1),
@@ -117,6 +131,10 @@ UNSAFE = [
     ("fish", "if x\n  set -gx A 1\nend\n", 2),
     ("fish", "set -gx A (cmd)\n", 1),
     ("fish", "echo 'a\nset -gx A 1\n'\n", 1),
+    ("fish", 'echo "a\\"\nset -gx A 1\n"\n', 1),
+    ("fish", 'echo "$(echo "\nset -gx A 1\n")"\n', 1),
+    ("powershell", "$x = 'a\n${env:A} = 1\n'\n", 1),
+    ("powershell", '$x = "a`"\n${env:A} = 1\n"\n', 1),
     ("powershell", "$env:A = Get-Secret\n", 1),
     ("powershell", "$Env:a = 'x'\n", 1),
     ("powershell", "$x = @'\n${env:A} = 'x'\n'@\n", 1),
@@ -126,14 +144,28 @@ UNSAFE = [
     ("cmd", "set A=1\r\n", 1),
     ("cmd", 'set "a=1"\r\n', 1),
     ("cmd", 'if x (\r\n  set "A=1"\r\n)\r\n', 2),
+    ("cmd", 'set "A=1" : B\r\n', 1),
     ("cmd", 'echo ^\r\nset "A=1"\r\n', 1),
     ("nu", "load-env {A: 1}\n", 1),
     ("nu", "$env.A = (cmd)\n", 1),
     ("nu", "let x = r#'\n$env.A = 1\n'#\n", 1),
+    ("nu", "let x = r#'\n'a\n$env.A = 1\n''#\n", 1),
+    ("nu", 'let x = $"(\n"\n$env.A = 1\n")"\n', 1),
+    ("nu", "let x = 'a\n$env.A = 1\n'\n", 1),
+    ("nu", 'let x = "a\\"\n$env.A = 1\n"\n', 1),
+    ("nu", "let x = `a\n$env.A = 1\n`\n", 1),
     ("csh", "setenv A `cmd`\n", 1),
+    ("csh", "echo 'a\nsetenv A 1\n'\n", 1),
+    ("csh", 'echo "a\nsetenv A 1\n"\n', 1),
+    ("csh", "cat << E\nsetenv A 1\nE\n", 1),
+    ("csh", "echo `date\nsetenv A 1\n`\n", 1),
     ("csh", "if (x) setenv A 1\n", 1),
     ("csh", "unsetenv A\n", 1),
     ("r", "Sys.setenv(\n  A = 'x')\n", 2),
+    ("r", "x <- 'a\\'\nSys.setenv(A = 'x')\n'\n", 1),
+    ("r", 'x <- "a\\"\nSys.setenv(A = 1)\n"\n', 1),
+    ("r", 'x <- r"(\n"\nSys.setenv(A = 1)\n")"\n', 1),
+    ("r", "x <- `a\nSys.setenv(A = 'x')\n`\n", 1),
     ("r", "Sys.setenv(A = paste0('x'))\n", 1),
     ("r", "x <- r\"(\nSys.setenv(A = 'x')\n)\"\n", 1),
     ("python", "import os\nos.environ.update(A='x')\n", 2),
@@ -159,6 +191,8 @@ UNSAFE = [
     ("docker", " A=1\n", 1),
     ("docker", "B=1\nA\n", 2),
     ("renviron", "  A=1\n", 1),
+    ("systemd", " A=1\n", 1),
+    ("systemd", 'B=x"y"\nA=1\n', 1),
     ("systemd", "A=x\\\ny\n", 1),
     ("systemd", "# x \\\nA=1\n", 1),
     ("systemd", "B='\nA=1\n", 1),
@@ -211,4 +245,4 @@ def test_an_unchanged_value_leaves_the_file_unchanged_when_keyvault_wrote_it() -
     ):
         form = load(name)
         text = form.merge("", [("A", "a b"), ("B", "it's"), ("C", "中")]).text
-        assert form.merge(text, [("B", "it's"), ("A", "a b")]).text == text, name
+        assert form.merge(text, [("C", "中"), ("B", "it's"), ("A", "a b")]).text == text, name

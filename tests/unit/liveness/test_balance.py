@@ -14,8 +14,11 @@ from internet import Internet, Reply
 from vaults import VaultHome, add_key
 from vendors import PROVIDERS, Case, Counted, Everywhere, Vendors, address, answer, filled, opened, page
 
+from keyvault.core.secret import Secret
 from keyvault.liveness import balance
+from keyvault.liveness.requests import Subject
 from keyvault.net.client import LARGEST_BODY
+from keyvault.providers.schema import Balance
 
 EACH = [(p.id, number) for p in PROVIDERS.values() for number in range(len(p.balances))]
 NO_FIGURE = "the vendor's answer holds no figure that the catalogue knows"
@@ -415,6 +418,25 @@ def test_a_missing_field_is_told_and_nothing_is_sent(vendors: Vendors) -> None:
     assert (twilio.standing.figures, twilio.standing.reason) == ((), "it lacks account_sid")
     assert (deepgram.standing.figures, deepgram.standing.reason) == ((), "it lacks project_id")
     assert vendors.net.connects == []
+
+
+def test_parts_may_be_fewer_than_amounts_or_missing() -> None:
+    told = Balance(
+        urls=("https://a.example/x",), scope="account", amount="rows[*].left", units=("USD",), parts={"given": "rows[*].given"}
+    )
+    rows = [{"left": "1", "given": "4"}, {"left": "2", "given": None}, {"left": "3", "given": "6"}]
+    for present, parts in ((rows, ["4", None, "6"]), ([{"left": "1"}, *rows[1:]], [None, None, None])):
+        found = list(balance._figures(told, {"rows": present}, "USD"))
+        assert [figure.amount for figure in found] == [1, 2, 3]
+        assert [figure.parts.get("given") for figure in found] == [part and Decimal(part) for part in parts]
+    short = Balance(urls=told.urls, scope="account", amount="rows[*].left", units=("USD",), parts={"given": "given[*]"})
+    found = list(balance._figures(short, {"rows": rows, "given": ["9", "8"]}, "USD"))
+    assert [figure.parts.get("given") for figure in found] == [9, 8, None]
+
+
+def test_a_key_of_nobody_has_no_balance() -> None:
+    assert not balance.tells(Subject("nobody/x", None, Secret("k"), {}, ""))
+    assert balance.tells(Subject("openrouter/x", PROVIDERS["openrouter"], Secret("k"), {}, ""))
 
 
 def test_vendors_that_tell_nothing_are_not_asked(vendors: Vendors) -> None:

@@ -378,6 +378,16 @@ def test_a_key_of_nobody_without_an_address_is_not_sent() -> None:
     assert found.then == "keyvault edit nobody/x --base-url URL, if it speaks OpenAI's API"
 
 
+def test_a_key_of_nobody_with_an_address_is_asked_for_its_models_as_openai_is() -> None:
+    about = subject("nobody", "the-key", "https://own.example/v1/")
+    [request] = requests(about)
+    assert (request.method, request.url) == ("GET", "https://own.example/v1/models")
+    assert request.headers == {"Authorization": "Bearer the-key"}
+    check = check_for(about)
+    assert isinstance(check, Check)
+    assert check.ask_without_key  # nothing is known of what a stranger gets there
+
+
 def test_braces_in_a_key_are_not_filled_in() -> None:
     [request] = requests(subject("cloudflare", "cfk_{email}{account_id}", account_id="1", email="{key}@example.com"))
     assert request.headers["X-Auth-Key"] == "cfk_{email}{account_id}"

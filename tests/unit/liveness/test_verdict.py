@@ -63,6 +63,7 @@ DEFAULTS: dict[str, tuple[Reply, str, str]] = {
         for status in (301, 302, 303, 307, 308)
     },
     "302 as a page": (Reply(302, "<html>", HTML | ELSEWHERE), "unknown", "web page"),
+    "300": (answer(300, {}), "unknown", "a redirect (300)"),
     "304": (Reply(304), "unknown", "(304)"),
     "200": (answer(200, {"data": []}), "valid", ""),
     "200 as a page": (page(200), "unknown", "web page came back (200)"),
@@ -210,6 +211,47 @@ MARKED = Check(urls=("https://a.example/x",), rules=(Rule(status=200, verdict="i
 )
 def test_blanks_between_parts_do_not_count_and_those_in_texts_do(body: str, expected: str) -> None:
     assert verdict.read(MARKED, Answer(200, body, False, True, None)).verdict == expected
+
+
+def test_a_key_is_invalid_where_each_address_rejected_it_and_invalid_here_where_one_is_silent() -> None:
+    one, other = (check._Heard(host, verdict.Reading("invalid"), 401) for host in ("a.example", "b.example"))
+    told = check._Heard("b.example", verdict.Reading("invalid", "it has expired"), 403)
+    silent = check._Heard("c.example", verdict.Reading("unreachable", "no route"), None)
+    assert check._together([one]) == one
+    assert check._together([silent, silent]) == silent
+    assert check._together([one, other]) == ("a.example and b.example", ("invalid", "rejected by a.example and b.example"), 401)
+    assert check._together([told, one]).reading.why == "it has expired; rejected by b.example and a.example"
+    heard = check._together([silent, one, other])
+    assert heard.reading.verdict == "invalid_here"
+    assert heard.reading.why == "rejected by a.example and b.example; c.example could not be reached"
+    assert heard.status == 401
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 402, 403, 404, 418, 422, 423, 429, 500, 503])
+@pytest.mark.parametrize("is_html", [False, True])
+def test_who_turns_a_stranger_away(status: int, is_html: bool) -> None:
+    expected = status == 401 or (not is_html and status in (400, 403, 422))
+    assert verdict.refuses(MARKED, Answer(status, "{}", is_html, True, None)) == expected
+
+
+def test_a_key_that_looks_like_another_vendors_is_told_so_with_the_way_to_move_it() -> None:
+    rejected = check._Heard("api.cerebras.ai", verdict.Reading("invalid"), 401)
+    theirs, own = (
+        check._result(Subject("cerebras/work", PROVIDERS["cerebras"], Secret(value), {}, ""), rejected)
+        for value in ("gsk_" + "aB3" * 17 + "x", "unknown")
+    )
+    assert theirs.reason == "the vendor rejects it; it looks like a key of Groq"
+    assert theirs.then == "keyvault rename cerebras/work groq/work, if it is one"
+    assert own.reason == "the vendor rejects it"
+    assert "keyvault edit --value cerebras/work" in own.then
+
+
+def test_a_rule_gives_its_own_reason_and_strictness_the_status() -> None:
+    rule = Rule(status=403, body="", verdict="restricted", why="an admin key is wanted")
+    asked = Check(urls=MARKED.urls, rules=(rule,))
+    refused = Answer(403, "{}", False, True, None)
+    assert verdict.read(asked, refused) == ("restricted", "an admin key is wanted")
+    assert verdict.read_strictly(asked, refused) == ("invalid", "the answer was 403")
 
 
 @pytest.mark.parametrize(

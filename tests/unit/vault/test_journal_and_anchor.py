@@ -3,16 +3,18 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from vaults import VaultHome, add_key
 from vectors.second_reader import Refused, check_anchor, read_vault
 
+from keyvault.core.clock import LATEST
 from keyvault.core.errors import Forked, Replaced, RolledBack, UnsafeFile, VaultCorrupt
 from keyvault.store.sqlite import open_store
 from keyvault.unlock import key_file
-from keyvault.vault import care, changes, journal
-from keyvault.vault.anchor import Anchor, Anchors
+from keyvault.vault import care, changes, journal, line
+from keyvault.vault.anchor import Anchor, Anchors, _path_file
 from keyvault.vault.vault import Vault
 
 AT = 1_790_000_000
@@ -86,6 +88,18 @@ def test_an_anchor_that_lags_is_caught_up_by_a_reader(home: VaultHome) -> None:
     vault = home.open()
     assert vault.notices == []
     assert tuple(anchor(home)[1:3]) == state_of(home)
+
+
+def test_a_reader_who_lags_moves_the_anchor_neither_back_nor_to_another_line(home: VaultHome) -> None:
+    add(home, "a")
+    before = anchor(home)
+    vault = home.open()
+    for seq, chain in ((before.seq - 1, b"o" * 32), (before.seq, b"o" * 32)):
+        assert line.advance(home.anchors, home.path, before.vault_id, seq, chain, vault.store) == []
+        assert anchor(home) == before
+    assert line.advance(home.anchors, home.path, before.vault_id, before.seq + 1, b"n" * 32, vault.store) == []
+    assert (anchor(home).seq, anchor(home).chain) == (before.seq + 1, (b"n" * 32).hex())
+    vault.store.close()
 
 
 def test_an_older_copy_is_rolled_back(home: VaultHome) -> None:
@@ -166,6 +180,38 @@ def test_a_note_that_cannot_be_read_is_told_and_repaired(home: VaultHome, which:
     add(home, "b")
     assert home.open().notices == []
     assert second_says(home) == "same"
+
+
+@pytest.mark.parametrize(
+    ("change", "read"),
+    [
+        ({}, True),
+        ({"seq": 2**63 - 1}, True),
+        ({"seq": 2**63}, False),
+        ({"seq": 0}, False),
+        ({"at": 0}, True),
+        ({"at": LATEST}, True),
+        ({"at": LATEST + 1}, False),
+        ({"at": -1}, False),
+        ({"chain": "AB" * 32}, False),
+        ({"chain": "ab" * 31}, False),
+        ({"host": 1}, False),
+        ({"host": None}, False),
+    ],
+)
+def test_an_anchor_with_a_field_out_of_range_counts_as_none(tmp_path: Path, change: dict[str, Any], read: bool) -> None:
+    anchors = Anchors(str(tmp_path / "state"))
+    written = Anchor("0a" * 16, 7, "ab" * 32, "here", AT)._replace(**change)
+    anchors.write(written)
+    assert line.unless_lost(lambda: anchors.read("0a" * 16)) == (written if read else None)
+
+
+def test_a_note_of_the_path_that_names_no_vault_pins_nothing(tmp_path: Path) -> None:
+    anchors = Anchors(str(tmp_path / "state"))
+    for nothing in ({}, {"vault": "0a"}, {"vault_id": ""}):
+        anchors._save(_path_file("/v"), nothing)
+        assert anchors.vault_at("/v") is None
+        assert line.known(anchors, "/v", "0b" * 16)[1] is False
 
 
 def test_a_vault_that_was_moved_is_known_at_its_new_place_from_the_first_look(home: VaultHome, tmp_path: Path) -> None:

@@ -183,6 +183,36 @@ def test_a_value_that_cannot_be_kept_is_refused_and_nothing_changes(vault: Vault
     assert (vault.store.head(), vault.store.ids()) == before
 
 
+@pytest.mark.parametrize("what", ["note", "base_url", "vendor_name", "vendor_id", "scopes"])
+def test_free_text_has_a_limit_wherever_it_stands(vault: Vault, what: str) -> None:
+    add_key(vault, "openai/default", "sk-1")
+    for text, refused in (("n" * 2048, False), ("n" * 2049, True), ("\ud800", True)):
+        before = vault.store.head()
+        try:
+            with vault.transaction("edit") as tx:
+                changes.edit(tx, "openai/default", {what: text}, 1)  # type: ignore[misc]
+        except InvalidInput:
+            assert refused
+            assert vault.store.head() == before
+        else:
+            assert not refused
+            assert getattr(vault.get("openai/default"), what) == text
+
+
+def test_purging_says_how_many_values_it_erased(vault: Vault) -> None:
+    add_key(vault, "openai/default", "sk-1")
+    for number in (2, 3, 4):
+        with vault.transaction("edit") as tx:
+            changes.edit(tx, "openai/default", {}, number, {"": f"sk-{number}"})
+    with vault.transaction("purge") as tx:
+        assert changes.purge(tx, "openai/default", 5, versions_only=True) == 3
+    with vault.transaction("edit") as tx:
+        changes.edit(tx, "openai/default", {}, 6, {"": "sk-5"})
+    with vault.transaction("purge") as tx:
+        changes.remove(tx, "openai/default", 7)
+        assert changes.purge(tx, "openai/default", 7) == 2
+
+
 def test_sixteen_large_fields_are_kept(home: VaultHome, vault: Vault) -> None:
     values = {"": "x" * LARGEST_VALUE} | {f"f{n}": chr(97 + n) * LARGEST_VALUE for n in range(16)}
     with vault.transaction("add") as tx:

@@ -116,6 +116,18 @@ def test_a_leaf_splits_at_its_limit_and_not_before(over: int) -> None:
     assert pages.records() == records
 
 
+@pytest.mark.parametrize("over", [-1, 0, 1])
+def test_a_branch_collapses_at_the_limit_at_which_a_leaf_splits(over: int) -> None:
+    records = {tag(n): b"r" * (LEAF_LIMIT // 4 - FRAME) for n in range(4)}
+    pages = planted(records | {tag(0): records[tag(0)] + b"rr"})
+    assert pages.depth() > 0
+    records[tag(0)] = records[tag(0)][:-1] if over < 0 else records[tag(0)] + b"r" * over
+    pages.change({tag(0): records[tag(0)]})
+    assert pages.top
+    assert pages.top.size == LEAF_LIMIT + over
+    assert pages.content() == planted(records).content()
+
+
 def test_a_branch_collapses_when_its_records_fit_again() -> None:
     records = {tag(n): b"r" * 1000 for n in range(32)}
     pages = planted(records)
