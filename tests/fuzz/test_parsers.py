@@ -20,7 +20,8 @@ def test_inputs_that_were_kept_break_no_promise(target: str) -> None:
     inputs = corpus.kept(target)
     assert inputs, "scripts/fuzz makes a corpus for a new target"
     for data in inputs:
-        parsers.run(target, data)
+        first = parsers.run(target, data)
+        assert first == parsers.run(target, data)
 
 
 @pytest.mark.parametrize("target", parsers.TARGETS)
