@@ -159,7 +159,7 @@ def repository(folder: str, *, of_hook: bool = False) -> Repository:
     flags = ("--is-bare-repository", "--is-shallow-repository", "--show-object-format", "--path-format=absolute")
     answer = os.fsdecode(ask(folder, "rev-parse", *flags, "--git-common-dir", of_hook=of_hook))
     if answer.count("\n") < 4:
-        raise GitFailed("it does not tell what kind of repository this is", "look at git --version")
+        raise GitFailed("git does not tell what kind of repository this is", "update git")
     bare, shallow, object_format, common = answer.split("\n", 3)
     return Repository(
         folder, common.removesuffix("\n"), bare == "true", shallow == "true", 32 if object_format == "sha256" else 20

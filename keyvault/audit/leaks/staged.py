@@ -67,7 +67,7 @@ def changes(repo: Repository, paths: Iterable[str], said: Notes) -> list[Change]
         told = _CHANGE.fullmatch(about)
         names = [next(parts, b"") for _ in range(2 if told and told["status"] in b"RC" else 1)]
         if told is None or not names[-1]:
-            raise GitFailed("it lists what is staged in a way that is not known", "look at git --version")
+            raise GitFailed("git lists what is staged in a way that is not known", "update git")
         mode, before, blob, status = (part.decode() for part in told.group("mode", "before", "blob", "status"))
         name = os.fsdecode(names[-1])
         if status == "D":
