@@ -196,13 +196,24 @@ def _show(chunks: list[tuple[int, bytes]], code: int) -> int:
     return code
 
 
+def program_of(arguments: list[bytes], chunks: list[tuple[int, bytes]]) -> tuple[list[bytes], dict[bytes, bytes]] | None:
+    """The program among the words of `run`, and its environment; None where the answer does not tell."""
+    index, _, block = b"".join(content for stream, content in chunks if stream == DATA).partition(b"\0")
+    at = int(index) if index.isdigit() and len(index) <= 6 else 0
+    entries = [entry.partition(b"=") for entry in block.split(b"\0")]
+    if not 0 < at < len(arguments) or not all(name and equals for name, equals, _ in entries):
+        return None
+    return arguments[at:], {name: value for name, _, value in entries}
+
+
 def _become(arguments: list[bytes], chunks: list[tuple[int, bytes]]) -> None:
     """Become the program of `run`, found as execvp(3) would; returns where that fails, and the slow path says why."""
+    found = program_of(arguments, chunks)
+    if found is None:
+        return
     import _signal  # type: ignore[import-not-found]  # the module around it makes enums
 
-    index, _, block = b"".join(content for stream, content in chunks if stream == DATA).partition(b"\0")
-    program = arguments[int(index) :]
-    variables = dict(entry.split(b"=", 1) for entry in block.split(b"\0"))
+    program, variables = found
     _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)  # as keyvault.environment.become does
     _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
     folders = [b""] if b"/" in program[0] else variables.get(b"PATH", b"/bin:/usr/bin").split(b":")

@@ -68,7 +68,8 @@ class Lifetime:
 def span(text: str) -> int:
     """`8h`, `90min` or `2d` as seconds. Raises InvalidInput."""
     minutes = text.removesuffix("min")
-    found = int(minutes) * 60 if text.endswith("min") and minutes.isascii() and minutes.isdigit() else clock.parse_span(text)
+    in_minutes = text.endswith("min") and minutes.isascii() and minutes.isdigit() and len(minutes) <= 6
+    found = int(minutes) * 60 if in_minutes else clock.parse_span(text)
     if not 0 < found <= 366 * clock.DAY:
         raise InvalidInput("the agent stays for more than no time, and at most a year", "write 8h, 90min or 2d")
     return found

@@ -6,6 +6,7 @@ Signals are believed whoever sends them: all that they can do is to lock.
 from __future__ import annotations
 
 import socket
+import struct
 
 from jeepney import DBusAddress, MatchRule, Message, MessageType, message_bus, new_method_call  # type: ignore[import-untyped]
 from jeepney.io.blocking import DBusConnection, open_dbus_connection  # type: ignore[import-untyped]
@@ -15,6 +16,7 @@ from keyvault.core.errors import Unreachable
 
 _SAVERS = ("org.freedesktop", "org.gnome", "org.cinnamon", "org.mate")  # each with its ScreenSaver
 _MANAGER = DBusAddress("/org/freedesktop/login1", "org.freedesktop.login1", "org.freedesktop.login1.Manager")
+_NO_MESSAGE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError, struct.error)  # of jeepney
 _PATIENCE = 1.0  # seconds; both buses are local
 
 
@@ -53,8 +55,10 @@ class ScreenLock:
                         return why
             except TimeoutError:
                 continue
-            except (OSError, ValueError):
+            except OSError:
                 return "the desktop's message bus is gone"
+            except _NO_MESSAGE:
+                return "the desktop's message bus is not understood"
         return ""
 
     def _meaning(self, message: Message) -> str:

@@ -47,9 +47,12 @@ def receive(fd: int) -> Handed:
     sizes = [_fill(fd, text), _fill(fd, keys)]
     try:
         about = json.loads(text[: sizes[0]])
-        limits = Limits(*about["limits"])
-        return Handed(about["home"], about["state"], limits, PurposeKeys(about["vault_id"], about["epoch"], keys[: sizes[1]]))
-    except (ValueError, LookupError, TypeError) as exc:
+        home, state, vault_id, epoch, limits = (about[name] for name in ("home", "state", "vault_id", "epoch", "limits"))
+        types = [type(part) for part in (home, state, vault_id, epoch, *limits)]
+        if types != [str, str, str, int, int, int, bool, bool]:
+            raise TypeError
+        return Handed(home, state, Limits(*limits), PurposeKeys(vault_id, epoch, keys[: sizes[1]]))
+    except (ValueError, LookupError, TypeError, RecursionError) as exc:
         raise InvalidInput("the agent is started by keyvault unlock, with the keys of the vault") from exc
     finally:
         keys[:] = bytes(len(keys))

@@ -96,8 +96,11 @@ def status(configured: Settings) -> dict[str, Any] | None:
     answer = client.exchange(place.path_of(configured.home), b"status", [], client.WHOLE_ANSWER, client.WHOLE_ANSWER)
     if answer is None or answer[0] != client.DONE:
         return None
-    told: dict[str, Any] = json.loads(b"".join(content for _, content in answer[2]))
-    return told
+    try:
+        told = json.loads(b"".join(content for _, content in answer[2]))
+    except (ValueError, RecursionError):
+        return None
+    return told if isinstance(told, dict) else None
 
 
 def is_mute(configured: Settings) -> bool:

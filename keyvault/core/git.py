@@ -158,6 +158,8 @@ def repository(folder: str, *, of_hook: bool = False) -> Repository:
     """The repository that `folder` lies in. Raises GitFailed."""
     flags = ("--is-bare-repository", "--is-shallow-repository", "--show-object-format", "--path-format=absolute")
     answer = os.fsdecode(ask(folder, "rev-parse", *flags, "--git-common-dir", of_hook=of_hook))
+    if answer.count("\n") < 4:
+        raise GitFailed("git does not tell what kind of repository this is", "update git")
     bare, shallow, object_format, common = answer.split("\n", 3)
     return Repository(
         folder, common.removesuffix("\n"), bare == "true", shallow == "true", 32 if object_format == "sha256" else 20

@@ -45,7 +45,7 @@ def read_keepass(path: str, ask: AskHidden | None) -> Reading:
             "KeePass databases need the optional part `keepass`", "install keyvault with its extra [keepass]"
         ) from exc
     data = text_file.read_bytes(path, LARGEST)
-    _check_kdf(data)
+    check_kdf(data)
     if ask is None:
         raise Locked(f"{escape(path)} asks for its password, and there is nobody to ask", "run this on a terminal")
     password = ask(f"password of {escape(os.path.basename(path))} (hidden): ")
@@ -66,8 +66,8 @@ def read_keepass(path: str, ask: AskHidden | None) -> Reading:
     return taken(path, items)
 
 
-def _check_kdf(data: bytes) -> None:
-    """Refuse key derivation that would take all memory or forever (KDBX 4: "Header Fields", KdfParameters)."""
+def check_kdf(data: bytes) -> None:
+    """Raises InvalidInput for a key derivation that takes all memory or forever (KDBX 4: "Header Fields", KdfParameters)."""
     major = int.from_bytes(data[10:12], "little")
     if major < 4:
         return

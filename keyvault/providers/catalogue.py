@@ -90,7 +90,7 @@ def parse(data: bytes, provider_id: str, where: str) -> Provider:
 
     try:
         provider = msgspec.convert(tomllib.loads(data.decode()), Provider)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, msgspec.ValidationError) as exc:
+    except (ValueError, RecursionError, msgspec.ValidationError) as exc:  # also for numbers of thousands of digits
         reason = escape(str(exc).replace("\n", " "))[:300]
         raise InvalidInput(f"{escape(where)} cannot be used: {reason}", "mend or remove that file") from exc
     if provider.id != provider_id:

@@ -7,25 +7,32 @@ that what was read is written the same again, the function says so.
 from __future__ import annotations
 
 import base64
-import os
+import io
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from tempfile import mkdtemp
+from types import SimpleNamespace
+from typing import Any
 
+from fuzz import answers, own_files, programs, wires
+from fuzz.folders import folder, holding
+
+from keyvault.agent import lifetime
 from keyvault.audit import baseline
 from keyvault.audit.leaks import searching, views
 from keyvault.audit.leaks.pieces import OwnKey, Piece, Plan
+from keyvault.cli import terminal, value_input
 from keyvault.core import clock, refs, text
 from keyvault.core.errors import KeyvaultError
 from keyvault.core.secret import Secret
 from keyvault.discover import sources, text_file
 from keyvault.discover.sources.base import CannotEdit, Gone
-from keyvault.discover.stores import read_1pux
+from keyvault.discover.stores import binary_kind, check_kdf, read_1pux
 from keyvault.environment import project, startup_file
 from keyvault.formats import FORMATS
 from keyvault.formats import load as load_format
 from keyvault.liveness import verdict
+from keyvault.net import proxies
 from keyvault.net.address import ascii_url
 from keyvault.net.client import Answer
 from keyvault.providers import catalogue, identify
@@ -123,10 +130,13 @@ def recognised(data: bytes) -> None:
 
 
 def one_password_export(data: bytes) -> None:
-    path = os.path.join(_folder(), "export.1pux")
-    with open(path, "wb") as file:
-        file.write(data)
-    read_1pux(path)
+    read_1pux(holding(data, "export.1pux"))
+
+
+def keepass_header(data: bytes) -> None:
+    """Before a password is asked for: what a database wants of this machine is not too much, or it is refused."""
+    if binary_kind(data, "x.kdbx") == "keepass":
+        check_kdf(data)
 
 
 def merged(name: str) -> Callable[[bytes], None]:
@@ -143,11 +153,7 @@ def merged(name: str) -> Callable[[bytes], None]:
 
 
 def accepted_findings(data: bytes) -> None:
-    path = os.path.join(_folder(), "baseline.json")
-    with open(path, "wb") as file:
-        file.write(data)
-    os.chmod(path, 0o600)
-    assert len(baseline.read(path).salt) == 16
+    assert len(baseline.read(holding(data, "baseline.json")).salt) == 16
 
 
 def searched(data: bytes) -> None:
@@ -190,6 +196,16 @@ def words(data: bytes) -> None:
     for parse in (refs.parse_ref, refs.check_variable, clock.parse_time, clock.parse_span):
         with suppress(KeyvaultError):
             parse(typed)
+    with suppress(KeyvaultError):
+        assert 0 < lifetime.span(typed) <= 366 * clock.DAY
+    with suppress(KeyvaultError):
+        assert clock.parse_time(typed, relative_to=clock.LATEST) <= clock.LATEST
+    with suppress(ValueError):
+        assert proxies._proxy(typed, None).url.host  # type: ignore[arg-type]  # no TLS
+    assert all("kept" in doubt for doubt in value_input.doubts(typed))
+    with suppress(terminal.Interrupted):
+        asked: Any = SimpleNamespace(write=len, read=io.BytesIO(data).read)
+        assert not terminal._ask_on(asked, "?").endswith((b"\n", b"\r"))
     with suppress(ValueError):
         url = ascii_url("https://" + typed)
         assert url.isascii()
@@ -199,14 +215,9 @@ def words(data: bytes) -> None:
 
 
 @cache
-def _folder() -> str:
-    return mkdtemp(prefix="keyvault-fuzz-")
-
-
-@cache
 def _searches() -> tuple[searching.Search, ...]:
     own = (OwnKey("own/0", "own", Secret(OWN), True),)
-    return tuple(searching.searcher(Plan(own, b"k" * 32, name, _folder())) for name in ("hyperscan", "plain"))
+    return tuple(searching.searcher(Plan(own, b"k" * 32, name, folder())) for name in ("hyperscan", "plain"))
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
@@ -222,18 +233,28 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "vendor-file": vendor_file,
     "recognised": recognised,
     "1pux": one_password_export,
+    "keepass-header": keepass_header,
     "accepted-findings": accepted_findings,
     "searched": searched,
     "planted": planted,
     "identified": identified,
     "verdicts": verdicts,
     "words": words,
+    **answers.TARGETS,
+    **own_files.TARGETS,
+    **programs.TARGETS,
+    **wires.TARGETS,
     **{f"source-{kind}": source(kind) for kind in sources.TEXT_KINDS},
     **{f"merge-{name}": merged(name) for name in FORMATS if load_format(name).is_file and name != "github-actions"},
 }
 
 
-def run(target: str, data: bytes) -> None:
-    """One input. What is refused with an error of ours is fine."""
-    with suppress(KeyvaultError):
+def run(target: str, data: bytes) -> str:
+    """One input: what it is refused with, which is fine if it can be shown as it is; else an empty text."""
+    try:
         TARGETS[target](data)
+    except KeyvaultError as exc:
+        refusal = exc.message + exc.hint
+        assert not any(text.is_unsafe(ord(c)) for c in refusal), refusal
+        return refusal
+    return ""

@@ -255,9 +255,14 @@ static void become(const unsigned char *answer, size_t size, int count, char **w
     data[used] = 0; /* there is room: `size` counts status and code too */
     long index = strtol(data, &end, 10);
     for (size_t n = 0; n <= used; n++) entries += data[n] == 0;
-    if (end == data || *end != 0 || index < 1 || index >= count || (block = calloc(entries + 1, sizeof *block)) == NULL) return;
+    if (!isdigit((unsigned char)data[0]) || end - data > 6 || *end != 0 || index < 1 || index >= count) return;
+    if ((block = calloc(entries + 1, sizeof *block)) == NULL) return;
     entries = 0;
-    for (char *at = end + 1; at < data + used; at += strlen(at) + 1) block[entries++] = at;
+    for (char *at = end + 1; at <= data + used; at += strlen(at) + 1) {
+        if (*at == '=' || strchr(at, '=') == NULL) return; /* no variable */
+        block[entries++] = at;
+    }
+    if (entries == 0) return;
     const char *search = "/bin:/usr/bin", *program = words[index];
     for (size_t n = 0; n < entries; n++)
         if (strncmp(block[n], "PATH=", 5) == 0) search = block[n] + 5;

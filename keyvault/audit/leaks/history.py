@@ -5,6 +5,7 @@ Objects are searched by their ids, each once. Which commit and path one belongs 
 
 from __future__ import annotations
 
+import re
 import threading
 from array import array
 from binascii import unhexlify
@@ -24,7 +25,8 @@ _LOOKED_BACK = 100_000  # objects among which an object's base is sought
 _PARTS = 8
 _MOST_FAILURES = 20  # of git, in one batch
 _MOST_ON_COMMAND_LINE = 2_000
-_SEARCHED = (b"blob", b"commit", b"tag")
+_OBJECT = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64}) (blob|commit|tag) ([0-9]{1,18}) ([0-9a-f]{40}|[0-9a-f]{64})\n")
+_CONTENT = re.compile(rb"[0-9a-f]+ ([a-z]+) ([0-9]{1,18})\n")
 MISSING = "incomplete: git lacks the object, or cannot read it"
 MESSAGE, TAG_MESSAGE = "(commit message)", "(tag message)"
 
@@ -70,10 +72,11 @@ class ObjectBatch(NamedTuple):
             for at in range(begin, len(self.ids), width):
                 oid = self.ids[at : at + width]
                 path, commit = self.names[at // width] if self.names else ("", "")
-                header = process.stdout.readline().split()
-                if len(header) == 2:
+                line = process.stdout.readline()
+                header = _CONTENT.fullmatch(line)
+                if header is None and line.count(b" ") == 1:
                     found.miss(self.repo, oid)
-                elif len(header) != 3 or not self._one(
+                elif header is None or not self._one(
                     searcher, process.stdout, oid, (header[1], int(header[2]), path, commit), found
                 ):
                     return at
@@ -86,7 +89,7 @@ class ObjectBatch(NamedTuple):
         kind, size, path, commit = about
         piece = Piece(b"", path or oid.hex(), self.source, commit)
         leaks: Sequence[Leak]
-        if kind != b"blob":
+        if kind != b"blob" and size <= WINDOW:
             data = stream.read(size)
             # The message begins at line 1; what git keeps above it has lines as well.
             above = data.partition(b"\n\n")[0].count(b"\n") + 2
@@ -203,9 +206,8 @@ class Listing:
         ) as process:
             assert process.stdout
             for line in process.stdout:
-                parts = line.split()
-                if len(parts) == 4 and parts[1] in _SEARCHED:
-                    yield unhexlify(parts[0]), parts[1], int(parts[2]), unhexlify(parts[3])
+                if parts := _OBJECT.fullmatch(line):
+                    yield unhexlify(parts[1]), parts[2], int(parts[3]), unhexlify(parts[4])
             if process.wait():
                 self.problem = "incomplete: git could not list all objects; is the repository damaged?"
 
@@ -272,7 +274,9 @@ def _changes(repo: Repository, wanted: set[str], commits: bytes) -> Iterator[tup
                 yield when, commit, part, about
                 about = ""
             elif part.lstrip("\n").startswith(":"):
-                about = part.split(" ")[3]
+                about = part.rpartition(" ")[0].rpartition(" ")[2]
             else:
-                commit, time, *parents = part.split()
-                when = int(time), len(parents)
+                commit, _, rest = part.strip("\n").partition(" ")
+                time, _, parents = rest.partition(" ")
+                # A commit that was made by hand can have no time that git understands.
+                when = int(time) if time.isdigit() and len(time) < 20 else 0, len(parents.split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from keyvault.audit.findings import STAGED, Leak
@@ -14,7 +15,10 @@ from keyvault.core import git
 from keyvault.core.errors import InvalidInput
 from keyvault.core.git import GitFailed, Repository
 
-_HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_HUNK = re.compile(rb"@@ -\d+(?:,(\d{1,12}))? \+(\d{1,12})(?:,(\d{1,12}))? @@")
+_CHANGE = re.compile(
+    rb":\d{6} (?P<mode>\d{6}) (?P<before>[0-9a-f]{40,64}) (?P<blob>[0-9a-f]{40}|[0-9a-f]{64}) (?P<status>[A-Z])\d*"
+)
 _SUBMODULE = "160000"
 _BATCH = 1_000
 
@@ -60,14 +64,15 @@ def changes(repo: Repository, paths: Iterable[str], said: Notes) -> list[Change]
     for about in parts:
         if not about:
             continue
-        _, mode, before, blob, status = about.decode("ascii").split(" ")
-        path = next(parts)
-        if status[0] in "RC":
-            path = next(parts)
-        name = os.fsdecode(path)
-        if status[0] == "D":
+        told = _CHANGE.fullmatch(about)
+        names = [next(parts, b"") for _ in range(2 if told and told["status"] in b"RC" else 1)]
+        if told is None or not names[-1]:
+            raise GitFailed("git lists what is staged in a way that is not known", "update git")
+        mode, before, blob, status = (part.decode() for part in told.group("mode", "before", "blob", "status"))
+        name = os.fsdecode(names[-1])
+        if status == "D":
             continue
-        if status[0] == "U":
+        if status == "U":
             said.add("unmerged; stage it first", name)
         elif mode == _SUBMODULE:
             said.add("a submodule; its own repository was not searched", name)
@@ -109,7 +114,7 @@ def _added(repo: Repository, change: Change) -> list[range]:
         if hunk:
             taken, first, count = int(hunk[1] or 1), int(hunk[2]), int(hunk[3] or 1)
             found.append(range(first, first + count))
-            for _ in range(taken + count):  # a line of the file may look like a hunk
-                while next(lines, b"").startswith(b"\\"):
-                    pass
+            passed = (line for line in lines if not line.startswith(b"\\"))
+            for _ in islice(passed, taken + count):  # a line of the file may look like a hunk
+                pass
     return found

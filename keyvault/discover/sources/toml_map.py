@@ -17,6 +17,9 @@ _LARGEST = 1024 * 1024
 _DEEPEST = 64
 _TEXT = r"(?:\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*')"
 _LINE = re.compile(rf"^[ \t]*(?P<statement>[\w.\"'-]+[ \t]*=[ \t]*{_TEXT})[ \t]*(?:#[^\n]*)?\r?$", re.MULTILINE)
+# tomllib's time and memory grow with the square of the parts of a dotted key. What stands in quotes is one part.
+_STRING = re.compile(_TEXT)
+_LONG_KEY = re.compile(rf"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{_DEEPEST}}}")
 
 
 class TomlMap(Source):
@@ -31,9 +34,11 @@ class TomlMap(Source):
     def read(self, file: TextFile) -> Reading:
         if len(file.text) > _LARGEST:
             raise InvalidInput("it is too large for a file of settings", "name a smaller one")
+        if _LONG_KEY.search(_STRING.sub("_", file.text)):
+            raise InvalidInput("it is nested too deep", "no file of keys is")
         try:
             table = tomllib.loads(file.text)
-        except (tomllib.TOMLDecodeError, RecursionError) as exc:
+        except (ValueError, RecursionError) as exc:  # also for numbers of thousands of digits
             raise InvalidInput("it is not TOML", "mend the file, or say what it is with --from") from exc
         reading = Reading(file.path)
         lines = _statements(file.text)
@@ -57,7 +62,7 @@ def _statements(text: str) -> dict[tuple[str, str], list[tuple[int, int]]]:
     for match in _LINE.finditer(text):
         try:
             pairs = list(_texts(tomllib.loads(match["statement"]), 0))
-        except tomllib.TOMLDecodeError:
+        except ValueError:
             continue
         for pair in pairs:
             places.setdefault(pair, []).append(match.span("statement"))

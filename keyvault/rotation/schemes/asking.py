@@ -49,7 +49,9 @@ def document(answer: Answer) -> Any:
     try:
         if not answer.whole:
             raise ValueError("cut")
-        return json.loads(answer.body) if answer.body.strip() else {}
+        told = json.loads(answer.body) if answer.body.strip() else {}
+        json.dumps(told, ensure_ascii=False).encode()  # half a character, written as an escape, could not be kept
+        return told
     except (ValueError, RecursionError) as exc:
         raise Unclear("the vendor's answer cannot be read", "resume in a while") from exc
 

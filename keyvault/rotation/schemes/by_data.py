@@ -167,7 +167,7 @@ class ByData:
 
 def _first(told: Any, paths: tuple[str, ...]) -> str:
     """The first text or number that stands at one of the paths, as text."""
-    found = [value for path in paths if isinstance(value := at(told, path), (str, int)) and value]
+    found = [value for path in paths if type(value := at(told, path)) in (str, int) and value]
     return str(found[0]) if found else ""
 
 
@@ -221,8 +221,9 @@ def _all_text(call: Call) -> str:
 
 def _time(told: Any) -> int | None:
     try:
-        if isinstance(told, int) and not isinstance(told, bool):
-            return told // 1000 if told > clock.LATEST // 10 else told  # some count milliseconds
+        if type(told) is int:
+            at = told // 1000 if told > clock.LATEST // 10 else told  # some count milliseconds
+            return at if clock.is_time(at) else None
         return clock.parse_time(told) if isinstance(told, str) else None
     except InvalidInput:
         return None

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyvault.agent import client, protocol
+from keyvault.agent import client, protocol, starting
 from keyvault.agent.protocol import Call, Reply
+from keyvault.core.errors import InvalidInput
 
 _TEXT = st.text(st.characters(exclude_characters="\0"), max_size=20).filter(
     lambda t: not any("\ud800" <= c <= "\udfff" for c in t)
@@ -99,3 +100,53 @@ def test_the_default_vault_is_the_one_of_the_settings(monkeypatch: pytest.Monkey
         monkeypatch.delenv(name, raising=False)
     environment = settings.environment_bytes() | {b"XDG_RUNTIME_DIR": b"/r"}
     assert client.socket_path(environment) == client.socket_in(b"/r/keyvault", os.fsencode(settings.load().home))
+
+
+_WORDS = [b"run", b"--", b"true", b"x"]
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (b"2\0A=b\0C=", ([b"true", b"x"], {b"A": b"b", b"C": b""})),
+        (b"3\0A=b=c", ([b"x"], {b"A": b"b=c"})),
+        (b"0\0A=b", None),
+        (b"4\0A=b", None),
+        (b"-1\0A=b", None),
+        (b" 2\0A=b", None),
+        (b"x\0A=b", None),
+        (b"9" * 5000 + b"\0A=b", None),
+        (b"2", None),
+        (b"2\0", None),
+        (b"2\0A", None),
+        (b"2\0=b", None),
+        (b"2\0A=b\0", None),
+        (b"", None),
+    ],
+)
+def test_what_is_no_program_is_left_to_the_slow_path(told: bytes, expected: object) -> None:
+    assert client.program_of(_WORDS, [(client.ERR, b"warned"), (client.DATA, told[:3]), (client.DATA, told[3:])]) == expected
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        b"",
+        b"[" * 4000,
+        b"{}",
+        b"[]",
+        b'{"home": 1, "state": "/s", "limits": [1, 0, false, false], "vault_id": "v", "epoch": 1}',
+        b'{"home": "/h", "state": "/s", "limits": [1, 0, 0, 0], "vault_id": "v", "epoch": 1}',
+        b'{"home": "/h", "state": "/s", "limits": [1, 0, false], "vault_id": "v", "epoch": 1}',
+        b'{"home": "/h", "state": "/s", "limits": 5, "vault_id": "v", "epoch": 1}',
+    ],
+)
+def test_an_agent_begins_with_what_was_meant_or_not_at_all(about: bytes) -> None:
+    given, gives = os.pipe()
+    os.write(gives, about.ljust(4096) + bytes(160))
+    os.close(gives)
+    try:
+        with pytest.raises(InvalidInput):
+            starting.receive(given)
+    finally:
+        os.close(given)

@@ -247,6 +247,7 @@ WRONG = {
         "$.bal",
     ),
     "deep nesting": ("x = " + "[" * 5000, ""),
+    "a number of thousands of digits": ("x = " + "9" * 5000, "digits"),
 }
 
 

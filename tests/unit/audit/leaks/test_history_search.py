@@ -350,3 +350,21 @@ def test_a_hostile_environment_does_not_reach_git(folder: Path, monkeypatch: pyt
         monkeypatch.setenv(name, value)
     assert set(in_history(search(repo.folder))) == {"0001", "0002"}
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("committer", ["a <a@b", "a <a@b> x +0000", "a <a@b> 99999999999999999999999999 +0000", ""])
+@pytest.mark.parametrize("with_parent", [False, True])
+def test_a_commit_that_was_made_by_hand_without_a_time_hides_nothing(folder: Path, committer: str, with_parent: bool) -> None:
+    repo = Repo(folder)
+    first = repo.commit("other", "x")
+    repo.write("f", key(1))
+    repo.git("add", "f")
+    tree = repo.git("write-tree")
+    parent = f"parent {first}\n" if with_parent else ""
+    made = f"tree {tree}\n{parent}author a <a@b> 1 +0000\ncommitter {committer}\n\nby hand\n"
+    commit = repo.git("hash-object", "-t", "commit", "-w", "--stdin", "--literally", data=made)
+    repo.git("update-ref", "refs/heads/main", commit)
+    repo.git("rm", "-q", "--cached", "f")
+    (folder / "f").unlink()
+    leak = in_history(search())["0001"]
+    assert (leak.path, leak.commit) == ("f", commit)
