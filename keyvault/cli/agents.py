@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from keyvault.agent import keys
 from keyvault.cli import streams, terminal
@@ -30,19 +30,17 @@ def keys_first(words: list[str], unlocker: Unlocker) -> Unlock:
             if (code := client.ask(words, client.WHOLE_ANSWER)) is not None:
                 raise streams.Answered(code)
 
-    return keys.first(unlocker, whole_command)
+    return keys.first(unlocker, whole_command, terminal.warn)
 
 
 def start_after(configured: Settings, vault: Vault) -> None:
     """A person unlocked: unless their settings say no, nobody asks them again for hours. Never fails."""
-    if sys.platform == "win32" or settings.variable("KEYVAULT_NO_AGENT"):
+    if settings.variable("KEYVAULT_NO_AGENT"):
         return
-    from keyvault.agent import starting
-
     try:
         wanted = _table()
         if wanted.get("start", True):
-            starting.spawn(handed(configured, vault, limits(wanted, "")), wait=False)
+            _spawn(handed(configured, vault, limits(wanted, "")), wait=False)
     except KeyvaultError as exc:
         terminal.warn(f"no agent was started: {exc.message}")
 
@@ -80,23 +78,22 @@ def _table() -> dict[str, Any]:
     return said
 
 
-def not_on_windows() -> NoReturn:
-    """Raises InvalidInput."""
-    raise InvalidInput("there is no agent on Windows yet", "the OS keyring unlocks the vault without asking")
-
-
 def status(configured: Settings) -> dict[str, Any] | None:
     """What the agent of this vault says about itself, or None where none answers."""
-    if sys.platform == "win32":
-        return None
     import json
 
-    from keyvault.agent import client, place
+    if sys.platform == "win32":
+        from keyvault.agent import pipe_client
 
-    answer = client.exchange(place.path_of(configured.home), b"status", [], client.WHOLE_ANSWER, client.WHOLE_ANSWER)
-    if answer is None or answer[0] != client.DONE:
+        content = pipe_client.ask(configured.home, b"status")
+    else:
+        from keyvault.agent import client, place
+
+        answer = client.exchange(place.path_of(configured.home), b"status", [], client.WHOLE_ANSWER, client.WHOLE_ANSWER)
+        content = b"".join(part for _, part in answer[2]) if answer and answer[0] == client.DONE else None
+    if content is None:
         return None
-    told: dict[str, Any] = json.loads(b"".join(content for _, content in answer[2]))
+    told: dict[str, Any] = json.loads(content)
     return told
 
 
@@ -111,19 +108,43 @@ def is_mute(configured: Settings) -> bool:
 
 def start(configured: Settings, wanted: Handed) -> dict[str, Any]:
     """Start an agent in place of another, and return its status. Raises KeyvaultError."""
-    if sys.platform == "win32":
-        not_on_windows()
     import time
 
-    from keyvault.agent import place, starting
-
-    starting.end(place.path_of(configured.home))
-    why = starting.spawn(wanted, wait=True)
+    end(configured)
+    why = _spawn(wanted, wait=True)
     for _ in range(50):  # another one may have been started at the same moment, and not answer yet
         if told := status(configured):
             return told
         time.sleep(0.02)
     raise KeyvaultError(f"the agent did not start: {why}", "keyvault lock ends one that does not answer")
+
+
+def _spawn(wanted: Handed, *, wait: bool) -> str:
+    if sys.platform == "win32":
+        from keyvault.agent import pipe_starting as starting
+    else:
+        from keyvault.agent import starting
+    return starting.spawn(wanted, wait=wait)
+
+
+def become(wanted: Handed) -> int:
+    """Be the agent, in the foreground; its exit code. Raises KeyvaultError."""
+    if sys.platform == "win32":
+        from keyvault.agent import pipe_starting as starting
+    else:
+        from keyvault.agent import starting
+    return starting.become(wanted)
+
+
+def end(configured: Settings) -> bool:
+    """End the agent of this vault; whether there was one. Raises KeyvaultError."""
+    if sys.platform == "win32":
+        from keyvault.agent import pipe_client
+
+        return pipe_client.end(configured.home)
+    from keyvault.agent import place, starting
+
+    return starting.end(place.path_of(configured.home))
 
 
 def for_so_long(told: dict[str, Any]) -> str:
