@@ -191,7 +191,8 @@ class End:
         """At least a byte and at most so many; none where the other end is closed."""
         buffer = ctypes.create_string_buffer(most)
         try:
-            return buffer.raw[: self._wait_for(api().ReadFile, deadline, buffer, most, None)]
+            size = self._wait_for(api().ReadFile, deadline, buffer, most, None)
+            return ctypes.string_at(buffer, size)
         except Failed as exc:
             if exc.code == BROKEN_PIPE:
                 return b""
