@@ -19,7 +19,7 @@ else:
 
 
 def spawn(handed: Handed, *, wait: bool) -> str:
-    """Start an agent that outlives this process; why it did not start, or "" (always, unless `wait`).
+    """Start an agent that outlives this process; why it did not start, or "". `wait`: until it says.
 
     It gets none of our handles but the two pipes, and a console that nobody sees: none at all (DETACHED_PROCESS) would be none
     for the launcher of a virtual environment, whose interpreter would then open a window. Raises KeyvaultError.
@@ -51,13 +51,16 @@ def spawn(handed: Handed, *, wait: bool) -> str:
     talking = threading.Thread(target=talk, daemon=True)  # here nothing else can wait for a pipe and for a clock
     talking.start()
     talking.join(_TO_START)
-    if talking.is_alive():
+    if late := talking.is_alive():
         agent.kill()
-        return "it does not answer"
+        agent.wait()
+        talking.join(1)
     assert agent.stdout is not None
     agent.stdout.close()
     agent.returncode = 0  # nobody waits for its end
-    return "" if said == READY or not wait else said.decode("utf-8", "replace").strip() or "it ended at once"
+    if late or said == READY or not wait:
+        return "it does not answer" if late else ""
+    return said.decode("utf-8", "replace").strip() or "it ended at once"
 
 
 def become(handed: Handed) -> int:

@@ -59,8 +59,7 @@ class Agent:
 @pytest.fixture
 def agent(system: Windows, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agent]:
     monkeypatch.setattr(pipe_server, "TICK", 0.05)
-    monkeypatch.setattr(pipe_server, "TO_ASK", 0.3)
-    monkeypatch.setattr(pipe_server, "TO_READ", 0.3)
+    monkeypatch.setattr(pipe_client, "PATIENCE", 20.0)  # on a busy machine
     made = Agent(system, Limits())
     yield made
     made.unwanted = made.unwanted or "the test is over"
@@ -180,7 +179,10 @@ def test_a_request_of_somebody_else_is_not_answered(agent: Agent, monkeypatch: p
     "sent",
     [b"", b"\0\0", b"\0\0\0\0", b"\xff\xff\xff\xff", (LARGEST_PIPE_REQUEST + 1).to_bytes(4, "big"), b"\0\0\0\x05abc"],
 )
-def test_who_says_too_little_or_announces_too_much_gets_nothing_and_holds_nobody_up(agent: Agent, sent: bytes) -> None:
+def test_who_says_too_little_or_announces_too_much_gets_nothing_and_holds_nobody_up(
+    agent: Agent, sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipe_server, "TO_ASK", 1.0)
     with connected() as connection:
         if sent:
             connection.write(sent, soon())
@@ -190,7 +192,8 @@ def test_who_says_too_little_or_announces_too_much_gets_nothing_and_holds_nobody
     assert pipe_client.ask(HOME, b"keys") == KEYS
 
 
-def test_who_does_not_take_its_answer_is_left(agent: Agent) -> None:
+def test_who_does_not_take_its_answer_is_left(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipe_server, "TO_READ", 0.5)
     agent.answer = lambda call: protocol.data(bytes(60_000))
     with connected() as connection:
         connection.write(pipe_client._request(b"keys"), soon())
@@ -213,10 +216,9 @@ def test_no_request_ends_it(body: bytes) -> None:
         system = Windows()
         patched.setattr(windows, "api", lambda: system)
         patched.setattr(pipe_server, "TICK", 0.01)
-        patched.setattr(pipe_server, "TO_ASK", 0.05)
         agent = Agent(system, Limits())
         with connected() as connection:
-            connection.write(body + b"\0", soon())
+            connection.write((len(body) + 1).to_bytes(4, "big") + body + b"\0", soon())
         assert pipe_client.ask(HOME, b"keys") == KEYS
         agent.unwanted = "the test is over"
         agent.thread.join(20)
