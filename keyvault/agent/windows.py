@@ -1,7 +1,7 @@
 """Named pipes of Windows as the agent and its clients use them: for this user alone, and with a deadline for all that waits.
 
-Written from Microsoft's documentation, where each function and structure named here has its page; never run on Windows. They
-are reached through `api()`, in whose place the tests put one that behaves as documented.
+Written from Microsoft's documentation, where each function and structure named here has its page. It has run on Wine, and
+never on Windows. They are reached through `api()`, in whose place the tests put one that behaves as documented.
 """
 
 from __future__ import annotations

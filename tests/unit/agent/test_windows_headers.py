@@ -6,24 +6,17 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.util
-import shutil
 import subprocess
-import sys
 from ctypes import POINTER
 from pathlib import Path
 from typing import Any
 
 import pytest
+from wine_calls import COMPILER
 
 from keyvault.agent import windows
 
-_MINGW = "x86_64-w64-mingw32-gcc"
-if shutil.which(_MINGW):
-    _COMPILER = [_MINGW]
-elif importlib.util.find_spec("ziglang"):
-    _COMPILER = [sys.executable, "-m", "ziglang", "cc", "-target", "x86_64-windows-gnu"]
-else:
+if not COMPILER:
     pytest.skip("no compiler for Windows is installed", allow_module_level=True)
 
 _NUMBERS = {
@@ -89,7 +82,7 @@ def _compile(folder: Path, checks: list[str]) -> subprocess.CompletedProcess[str
         + "".join(f"#include <{name}>\n" for name in headers)
         + "\n".join(checks)
     )
-    command = [*_COMPILER, "-std=c11", "-Wall", "-Wextra", "-Werror", "-c", str(source), "-o", str(folder / "checks.o")]
+    command = [*COMPILER, "-std=c11", "-Wall", "-Wextra", "-Werror", "-c", str(source), "-o", str(folder / "checks.o")]
     return subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
 
 
