@@ -295,7 +295,7 @@ class Listener(End):
             _checked(calls.OpenThreadToken(calls.GetCurrentThread(), TOKEN_QUERY, True, byref(token)))
         finally:
             if not calls.RevertToSelf():
-                raise SystemExit(1)  # nothing may be done as somebody else
+                raise RuntimeError  # it ends the agent: nothing may be done as another
         return _user_of(token)
 
     def hang_up(self) -> None:

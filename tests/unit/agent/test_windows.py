@@ -212,7 +212,7 @@ def test_an_agent_that_cannot_be_itself_again_ends(system: Windows) -> None:
         connection.write(b"x", soon())
         listener.read(1, soon())
         system.RevertToSelf = lambda: 0  # type: ignore[attr-defined]
-        with pytest.raises(SystemExit):
+        with pytest.raises(RuntimeError):
             listener.client_user()
     system.end(system.only_me)
 
