@@ -13,7 +13,7 @@ import pytest
 from agents import AgentHome, agent_home
 from windows_pipes import ME, Windows
 
-from keyvault.agent import handing, pipe_server, pipe_starting, windows
+from keyvault.agent import handing, pipe_client, pipe_server, pipe_starting, windows
 from keyvault.agent.lifetime import Limits
 from keyvault.agent.pipe_server import PipeServer, listen
 from keyvault.agent.warm import Handed, purpose_keys
@@ -91,6 +91,8 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         monkeypatch.setattr(agents, "sys", SimpleNamespace(platform="win32"))
         monkeypatch.setattr(pipe_starting, "spawn", made.spawn)
         monkeypatch.setattr(pipe_server, "TICK", 0.05)
+        monkeypatch.setattr(pipe_client, "PATIENCE", 20.0)  # on a busy machine
+        monkeypatch.setattr(pipe_client, "_TO_END", 20.0)
         monkeypatch.delenv("KEYVAULT_NO_AGENT", raising=False)
         monkeypatch.setenv("XDG_CONFIG_HOME", home.folder)
         yield made
