@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def first(unlock: Unlock, at_last: Callable[[], None] = lambda: None, tell: Callable[[str], None] = lambda _: None) -> Unlock:
     """Unlock with what the agent has, else as ever. What the environment says about unlocking comes before any agent.
 
-    Where that fails, an agent that had no time yet is the only way left: after `at_last` it is asked once more, with patience. On
-    Windows it had its time. `tell` hears what the vault said to the agent alone.
+    Where that fails, an agent that had no time yet is the only way left: after `at_last` it is asked once more, with patience.
+    On Windows it had its time. `tell` hears what the vault said to the agent alone.
     """
 
     def with_agent(header: Header) -> bytes | VaultKeys:

@@ -13,12 +13,13 @@ import pytest
 from agents import AgentHome, agent_home
 from windows_pipes import ME, Windows
 
-from keyvault.agent import handing, pipe_client, pipe_server, pipe_starting, windows
+from keyvault.agent import handing, keys, pipe_client, pipe_server, pipe_starting, windows
 from keyvault.agent.lifetime import Limits
 from keyvault.agent.pipe_server import PipeServer, listen
 from keyvault.agent.warm import Handed, purpose_keys
 from keyvault.cli import agents
 from keyvault.cli.serving_windows import Agent
+from keyvault.core import settings
 from keyvault.core.errors import Locked, RolledBack
 from keyvault.core.settings import Settings
 from keyvault.unlock.opening import open_vault
@@ -73,7 +74,10 @@ class Place:
     def open(self, **changed: str) -> Vault:
         """As a command opens the vault."""
         wanted = self.settings._replace(**changed)  # type: ignore[arg-type]
-        return open_vault(wanted, agents.keys_first(["list"], wanted, self.unlocker), harden=False)  # type: ignore[arg-type]
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("KEYVAULT_HOME", wanted.home)
+            patched.setenv("KEYVAULT_STATE", wanted.state)
+            return open_vault(wanted, agents.keys_first(["list"], self.unlocker), harden=False)  # type: ignore[arg-type]
 
     def wait_for_end(self) -> str:
         assert self.running is not None
@@ -88,12 +92,14 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         system = Windows()
         made = Place(home, system)
         monkeypatch.setattr(windows, "api", lambda: system)
-        monkeypatch.setattr(agents, "sys", SimpleNamespace(platform="win32"))
+        for module in (agents, keys):
+            monkeypatch.setattr(module, "sys", SimpleNamespace(platform="win32"))
         monkeypatch.setattr(pipe_starting, "spawn", made.spawn)
         monkeypatch.setattr(pipe_server, "TICK", 0.05)
         monkeypatch.setattr(pipe_client, "PATIENCE", 20.0)  # on a busy machine
         monkeypatch.setattr(pipe_client, "_TO_END", 20.0)
-        monkeypatch.delenv("KEYVAULT_NO_AGENT", raising=False)
+        for name in ("KEYVAULT_NO_AGENT", *settings.UNLOCKING):
+            monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("XDG_CONFIG_HOME", home.folder)
         yield made
         agents.end(made.settings)
