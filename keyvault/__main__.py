@@ -44,9 +44,11 @@ def _run(words: list[str], *, asked: bool) -> int:
         from keyvault.cli import version
 
         return version.show()
-    if sys.platform != "win32" and words == ["agent", "--take-over"]:
-        from keyvault.cli import serving
-
+    if words == ["agent", "--take-over"]:
+        if sys.platform == "win32":
+            from keyvault.cli import serving_windows as serving
+        else:
+            from keyvault.cli import serving
         return serving.take_over()
     if sys.platform != "win32" and not asked:
         from keyvault.agent import client

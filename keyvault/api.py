@@ -71,7 +71,7 @@ def open_vault(*, ask: Ask | None = None) -> Vault:
     """The vault that is set up for this user, unlocked. Raises KeyvaultError."""
     configured = settings.load()
     keys.ask_anew()
-    vault = _open(configured, keys.first(Unlocker(configured, People(ask, _tell))), harden=False)
+    vault = _open(configured, keys.first(Unlocker(configured, People(ask, _tell)), tell=_tell), harden=False)
     for notice in vault.notices:
         _tell(notice)
     vault.notices.clear()

@@ -27,15 +27,26 @@ class Limits(NamedTuple):
 def with_sleep() -> float:
     """Seconds of a clock that runs while the machine sleeps. macOS: the monotonic one does."""
     if sys.platform == "win32":
-        return time.monotonic()
+        from keyvault.agent import windows
+
+        return windows.with_sleep()
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def awake() -> float:
+    """Seconds of a clock that stands while the machine sleeps."""
+    if sys.platform == "win32":
+        from keyvault.agent import windows
+
+        return windows.awake()
+    return time.monotonic()
 
 
 class Lifetime:
     """The clocks of one agent."""
 
     def __init__(
-        self, limits: Limits, clock_with_sleep: Callable[[], float] = with_sleep, awake: Callable[[], float] = time.monotonic
+        self, limits: Limits, clock_with_sleep: Callable[[], float] = with_sleep, awake: Callable[[], float] = awake
     ) -> None:
         self.limits = limits
         self._now = clock_with_sleep

@@ -6,20 +6,22 @@ Verbs: `call` (the words after `keyvault`), `keys`, `status`, `lock`.
 
 Answer: "A" as soon as the request is there whole and its sender may ask. Then the length of the rest, status and exit code (a
 byte each), and chunks, each a stream (1 stdout, 2 stderr, 3 data), a length, and bytes.
+
+`keys` is answered with the vault's id, the epoch, what the vault has to say, a line each, and the keys, joined by NUL.
+On Windows there is no `call`, folder and terminals mean nothing, there is no environment, and the arguments of `keys` are the
+folders of the vault and of this machine's notes about it.
 """
 
 from __future__ import annotations
 
-import sys
-
-assert sys.platform != "win32"  # which the type checker wants to hear first
-
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from keyvault.agent.client import DATA, LARGEST_ANSWER, NOT_SERVED
-
-REFUSED = 3
+# As in keyvault.agent.client, which is for Unix, and imports nothing of ours.
+DONE, NOT_SERVED, REFUSED = 0, 1, 3
+DATA = 3
+LARGEST_ANSWER = 64 * 1024 * 1024
+LARGEST_PIPE_REQUEST, LARGEST_PIPE_ANSWER = 131_072, 65_536
 _PART = 65_536
 VERBS = (b"call", b"keys", b"status", b"lock")
 
@@ -100,3 +102,10 @@ def encode(reply: Reply) -> Iterator[bytes | bytearray]:
 def data(content: bytes | bytearray) -> Reply:
     """An answer that only a program reads."""
     return Reply(0, 0, ((DATA, content),))
+
+
+def data_of(rest: bytes) -> bytes | None:
+    """The content of an answer that is nothing but data, after its length; None where it is another."""
+    if rest[:3] != bytes([DONE, 0, DATA]) or int.from_bytes(rest[3:7], "big") != len(rest) - 7:
+        return None
+    return rest[7:]

@@ -6,76 +6,20 @@ import sys
 
 assert sys.platform != "win32"  # which the type checker wants to hear first
 
-import json
 import os
 import signal
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from keyvault.agent import client
-from keyvault.agent.lifetime import Limits
-from keyvault.agent.warm import Handed, PurposeKeys
-from keyvault.core import settings
-from keyvault.core.errors import InvalidInput, KeyvaultError
+from keyvault.agent.handing import READY, command, encode, environment
+from keyvault.agent.warm import Handed
+from keyvault.core.errors import KeyvaultError
 
 if TYPE_CHECKING:
     from _socket import socket
 
-READY = b"ready\n"
 _TO_START, _TO_END, _TO_DIE = 20.0, 3.0, 2.0  # seconds
-_KEYS_AT = 4096  # the keys come after a text of this length, so that they are read into a buffer that can be wiped
-
-
-def encode(handed: Handed) -> bytearray:
-    """What goes through the pipe."""
-    about = {
-        "home": handed.home,
-        "state": handed.state,
-        "limits": list(handed.limits),
-        "vault_id": handed.keys.vault_id,
-        "epoch": handed.keys.epoch,
-    }
-    text = json.dumps(about).encode()
-    if len(text) > _KEYS_AT:
-        raise InvalidInput("the paths of the vault are too long for an agent")
-    return bytearray(text.ljust(_KEYS_AT)) + handed.keys.joined()
-
-
-def receive(fd: int) -> Handed:
-    """Read from the pipe until its end. Raises InvalidInput."""
-    text, keys = bytearray(_KEYS_AT), bytearray(1024)
-    sizes = [_fill(fd, text), _fill(fd, keys)]
-    try:
-        about = json.loads(text[: sizes[0]])
-        home, state, vault_id, epoch, limits = (about[name] for name in ("home", "state", "vault_id", "epoch", "limits"))
-        types = [type(part) for part in (home, state, vault_id, epoch, *limits)]
-        if types != [str, str, str, int, int, int, bool, bool]:
-            raise TypeError
-        return Handed(home, state, Limits(*limits), PurposeKeys(vault_id, epoch, keys[: sizes[1]]))
-    except (ValueError, LookupError, TypeError, RecursionError) as exc:
-        raise InvalidInput("the agent is started by keyvault unlock, with the keys of the vault") from exc
-    finally:
-        keys[:] = bytes(len(keys))
-
-
-def _fill(fd: int, buffer: bytearray) -> int:
-    at, view = 0, memoryview(buffer)
-    while at < len(buffer) and (got := os.readv(fd, [view[at:]])):
-        at += got
-    return at
-
-
-def command() -> list[str]:
-    """The agent's command line: an interpreter that heeds no PYTHON* variable, in UTF-8 whatever the locale."""
-    site = sys.modules.get("site")
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    isolation = "-P" if package.startswith(getattr(site, "USER_SITE", None) or "\0") else "-I"
-    return [sys.executable, isolation, "-X", "utf8", os.path.join(package, "__main__.py"), "agent", "--take-over"]
-
-
-def environment() -> dict[str, str]:
-    """The agent's environment. What a large answer took goes back to the system (mallopt(3)), and not only to be used again."""
-    return settings.helper_environment() | {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 
 def spawn(handed: Handed, *, wait: bool) -> str:
@@ -142,10 +86,10 @@ def _hear(fd: int) -> bytes:
     return b"it does not answer"
 
 
-def become(handed: Handed) -> None:
+def become(handed: Handed) -> NoReturn:
     """Become the agent, in the foreground. Raises KeyvaultError."""
     given, gives = os.pipe()
-    os.writev(gives, [encode(handed)])
+    os.writev(gives, [encode(handed)])  # which the pipe takes whole: see there
     os.close(gives)
     try:
         os.dup2(given, 0)

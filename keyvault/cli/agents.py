@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from keyvault.agent import keys
 from keyvault.cli import streams, terminal
-from keyvault.core import settings
+from keyvault.core import clock, settings
 from keyvault.core.errors import InvalidInput, KeyvaultError
 from keyvault.core.settings import Settings
 
@@ -30,19 +30,17 @@ def keys_first(words: list[str], unlocker: Unlocker) -> Unlock:
             if (code := client.ask(words, client.WHOLE_ANSWER)) is not None:
                 raise streams.Answered(code)
 
-    return keys.first(unlocker, whole_command)
+    return keys.first(unlocker, whole_command, terminal.warn)
 
 
 def start_after(configured: Settings, vault: Vault) -> None:
     """A person unlocked: unless their settings say no, nobody asks them again for hours. Never fails."""
-    if sys.platform == "win32" or settings.variable("KEYVAULT_NO_AGENT"):
+    if settings.variable("KEYVAULT_NO_AGENT"):
         return
-    from keyvault.agent import starting
-
     try:
         wanted = _table()
         if wanted.get("start", True):
-            starting.spawn(handed(configured, vault, limits(wanted, "")), wait=False)
+            _spawn(handed(configured, vault, limits(wanted, "")), wait=False)
     except KeyvaultError as exc:
         terminal.warn(f"no agent was started: {exc.message}")
 
@@ -80,24 +78,23 @@ def _table() -> dict[str, Any]:
     return said
 
 
-def not_on_windows() -> NoReturn:
-    """Raises InvalidInput."""
-    raise InvalidInput("there is no agent on Windows yet", "the OS keyring unlocks the vault without asking")
-
-
 def status(configured: Settings) -> dict[str, Any] | None:
     """What the agent of this vault says about itself, or None where none answers."""
-    if sys.platform == "win32":
-        return None
     import json
 
-    from keyvault.agent import client, place
+    if sys.platform == "win32":
+        from keyvault.agent import pipe_client
 
-    answer = client.exchange(place.path_of(configured.home), b"status", [], client.WHOLE_ANSWER, client.WHOLE_ANSWER)
-    if answer is None or answer[0] != client.DONE:
+        content = pipe_client.ask(configured.home, b"status")
+    else:
+        from keyvault.agent import client, place
+
+        answer = client.exchange(place.path_of(configured.home), b"status", [], client.WHOLE_ANSWER, client.WHOLE_ANSWER)
+        content = b"".join(part for _, part in answer[2]) if answer and answer[0] == client.DONE else None
+    if content is None:
         return None
     try:
-        told = json.loads(b"".join(content for _, content in answer[2]))
+        told = json.loads(content)
     except (ValueError, RecursionError):
         return None
     return told if isinstance(told, dict) else None
@@ -114,14 +111,10 @@ def is_mute(configured: Settings) -> bool:
 
 def start(configured: Settings, wanted: Handed) -> dict[str, Any]:
     """Start an agent in place of another, and return its status. Raises KeyvaultError."""
-    if sys.platform == "win32":
-        not_on_windows()
     import time
 
-    from keyvault.agent import place, starting
-
-    starting.end(place.path_of(configured.home))
-    why = starting.spawn(wanted, wait=True)
+    end(configured)
+    why = _spawn(wanted, wait=True)
     for _ in range(50):  # another one may have been started at the same moment, and not answer yet
         if told := status(configured):
             return told
@@ -129,14 +122,37 @@ def start(configured: Settings, wanted: Handed) -> dict[str, Any]:
     raise KeyvaultError(f"the agent did not start: {why}", "keyvault lock ends one that does not answer")
 
 
+def _spawn(wanted: Handed, *, wait: bool) -> str:
+    if sys.platform == "win32":
+        from keyvault.agent import pipe_starting as starting
+    else:
+        from keyvault.agent import starting
+    return starting.spawn(wanted, wait=wait)
+
+
+def become(wanted: Handed) -> int:
+    """Be the agent, in the foreground; its exit code. Raises KeyvaultError."""
+    if sys.platform == "win32":
+        from keyvault.agent import pipe_starting as starting
+    else:
+        from keyvault.agent import starting
+    return starting.become(wanted)
+
+
+def end(configured: Settings) -> bool:
+    """End the agent of this vault; whether there was one. Raises KeyvaultError."""
+    if sys.platform == "win32":
+        from keyvault.agent import pipe_client
+
+        return pipe_client.end(configured.home)
+    from keyvault.agent import place, starting
+
+    return starting.end(place.path_of(configured.home))
+
+
 def for_so_long(told: dict[str, Any]) -> str:
     """The time that an agent has left, for people."""
-    parts = [f"for {_span(told.get('expires_in') or 0)}"]
+    parts = [f"for {clock.span(told.get('expires_in') or 0)}"]
     if told.get("idle_expires_in") is not None:
-        parts.append(f"or {_span(told['idle_expires_in'])} without use")
+        parts.append(f"or {clock.span(told['idle_expires_in'])} without use")
     return " ".join(parts)
-
-
-def _span(seconds: int) -> str:
-    minutes = (max(0, seconds) + 59) // 60
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

@@ -11,16 +11,16 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from keyvault.agent import place, protocol, starting
+from keyvault.agent import handing, place, protocol
 from keyvault.agent.client import DATA, EXEC, NOT_SERVED, SERVED
-from keyvault.agent.lifetime import Lifetime
 from keyvault.agent.protocol import Call, Reply
 from keyvault.agent.server import Server
 from keyvault.agent.warm import Handed, KeysDoNotFit, Signature, WarmUsage, WarmVault, signature
 from keyvault.cli import exits, quick, streams, terminal
+from keyvault.cli.keeper import Keeper, no_screen_lock
 from keyvault.cli.session import Session
 from keyvault.core import settings
-from keyvault.core.errors import InvalidInput, KeyvaultError, VaultCorrupt
+from keyvault.core.errors import KeyvaultError, VaultCorrupt
 from keyvault.core.harden import harden_process
 from keyvault.unlock.opening import existing_store
 from keyvault.unlock.unlocker import Unlocker
@@ -42,7 +42,7 @@ def take_over() -> int:
     """Be the agent for what is handed over on stdin, until it ends; the exit code. Tells on stdout whether it began."""
     harden_process()
     try:
-        handed = starting.receive(0)
+        handed = handing.receive(0)
         agent = Agent(handed)
         screen = _screen_lock() if handed.limits.on_screen_lock else None
         agent.vault().all_keys()  # the first client does not wait for them to be decoded
@@ -52,7 +52,7 @@ def take_over() -> int:
     except KeyvaultError as exc:
         _say(exc.message.encode() + b"\n")
         return exits.code_of(exc)
-    _say(starting.READY)
+    _say(handing.READY)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1):
         os.dup2(nowhere, fd)
@@ -66,7 +66,7 @@ def take_over() -> int:
 
 def _screen_lock() -> ScreenLock:
     if sys.platform != "linux":
-        raise InvalidInput("the screen lock is heard on Linux only", "set lock_on_screen_lock = false in config.toml")
+        no_screen_lock()
     from keyvault.agent.screen_lock import ScreenLock
 
     return ScreenLock()
@@ -79,24 +79,20 @@ def _say(text: bytes) -> None:
         return  # who started us has gone on
 
 
-class Agent:
+class Agent(Keeper):
     """The open vault, and what is done with it for clients."""
 
     def __init__(self, handed: Handed) -> None:
-        self.lifetime = Lifetime(handed.limits)
-        self._handed = handed
-        self._where = settings.Settings(handed.home, handed.state, False, None, "", None, "", "")
+        super().__init__(handed)
         path = self._where.vault_path
         self._files = [path, *files_of(handed.state, handed.keys.vault_id, path)]
-        self._ended = ""
-        self._served = self._served_before = 0
+        self._served_before = 0
         self.untold: list[str] = []  # what the vault said once, and no answer that was sent has said yet
         self._open: WarmVault | None = None
         self._looked: Signature = ()
         self._usage: WarmUsage | None = None
         self._stood_in: tuple[bytes, bytes] | None = None  # folder and environment of the client before: most have its own
         self._asked: settings.Settings
-        self._program = signature([os.path.dirname(os.path.abspath(__file__))])
 
     def vault(self) -> WarmVault:
         """The vault as it is now. One that is damaged, older, or another's ends the agent. Raises KeyvaultError."""
@@ -133,7 +129,7 @@ class Agent:
         try:
             if not self._stand_in(call):
                 return Reply(NOT_SERVED)
-            return self._hand_out() if call.verb == "keys" else self._run(call)
+            return self.hand_out(self.vault()) if call.verb == "keys" else self._run(call)
         except (KeyvaultError, OSError, streams.NotServed):
             self._close()
         finally:
@@ -141,29 +137,12 @@ class Agent:
             os.chdir("/")
         return Reply(NOT_SERVED)
 
-    def status(self) -> bytes:
-        """What `status --json` shows."""
-        import json
-
-        limits = self._handed.limits
-        told = {"unlocked": True, "vault": self._handed.home, "pid": os.getpid(), **self.lifetime.left()}
-        told |= {
-            "lock_on_suspend": limits.on_suspend,
-            "lock_on_screen_lock": limits.on_screen_lock,
-            "served": self._served,
-        }
-        return json.dumps(told).encode()
-
     def still_wanted(self) -> str:
-        """Why there is nothing left to serve, or an empty string. Asked every few seconds."""
+        """Why there is nothing left to serve, or an empty string. What is not asked for is let go of."""
         if self._served == self._served_before and self._open is not None:
             self._open.forget()
         self._served_before = self._served
-        if not os.path.lexists(self._where.vault_path):
-            return "the vault is gone"
-        if signature([os.path.dirname(os.path.abspath(__file__))]) != self._program:
-            return "keyvault was changed"
-        return "the vault has another key" if self._handed.keys.refused else self._ended
+        return super().still_wanted()
 
     def _run(self, call: Call) -> Reply:
         words = call.words
@@ -181,14 +160,6 @@ class Agent:
         if session.program is not None:
             return Reply(EXEC, 0, (*caller.said, (DATA, session.program)))
         return Reply(0, code, tuple(caller.said))
-
-    def _hand_out(self) -> Reply:
-        """The keys, for a command that needs them. Not where a key needs a yes at each use: nobody would ask any more."""
-        vault = self.vault()
-        if any(key.confirm for key in vault.all_keys()):
-            return Reply(NOT_SERVED)
-        keys = self._handed.keys
-        return protocol.data(f"{keys.vault_id}\0{keys.epoch}\0".encode() + keys.joined())
 
     def _stand_in(self, call: Call) -> bool:
         """Be where the client is, with its environment; whether it means this vault. Raises OSError, InvalidInput."""

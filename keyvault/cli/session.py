@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from keyvault.cli import terminal
@@ -51,8 +50,8 @@ class Session:
 
     @property
     def _kept_from_asking(self) -> bool:
-        """A person is there, but `--no-input` was said; and there can be an agent, which would have answered."""
-        return self.no_input and sys.platform != "win32" and terminal.can_ask()
+        """A person is there, but `--no-input` was said; and an agent would have answered."""
+        return self.no_input and terminal.can_ask()
 
     def people(self) -> People:
         """How to ask and to tell."""

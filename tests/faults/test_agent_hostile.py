@@ -457,7 +457,7 @@ def test_a_pipe_that_run_is_to_start_holds_nobody_up(home: AgentHome) -> None:
     assert home.pid == pid
 
 
-def test_a_request_that_never_ends_ends_the_agent(tmp_path: Path) -> None:
+def test_a_request_that_never_ends_ends_the_agent(home: AgentHome) -> None:
     """Until it is served no limit counts and no signal is heard, so that its keys would stay for good."""
     lines = (
         "import os, sys",
@@ -471,7 +471,7 @@ def test_a_request_that_never_ends_ends_the_agent(tmp_path: Path) -> None:
     )
     agent = subprocess.Popen(
         [sys.executable, "-c", "\n".join(lines)],
-        env={"XDG_RUNTIME_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={"XDG_RUNTIME_DIR": home.folder, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
     )
     assert agent.stdout

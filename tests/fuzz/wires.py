@@ -18,7 +18,7 @@ from fuzz.folders import folder
 from jeepney.io.blocking import DBusConnectionBase  # type: ignore[import-untyped]
 
 from keyvault.agent import client as agent_client
-from keyvault.agent import keys, protocol, server, starting
+from keyvault.agent import handing, keys, protocol, server
 from keyvault.agent.lifetime import Lifetime, Limits
 from keyvault.agent.protocol import Reply
 from keyvault.agent.screen_lock import ScreenLock
@@ -113,9 +113,9 @@ def agent_program(data: bytes) -> None:
 def agent_handed(data: bytes) -> None:
     given, gives = os.pipe()
     try:
-        os.write(gives, data[:4096].ljust(4096) + data[4096:] + b"k" * _KEYS)
+        os.write(gives, data[: handing.KEYS_AT].ljust(handing.KEYS_AT) + data[handing.KEYS_AT :] + b"k" * _KEYS)
         os.close(gives)
-        handed = starting.receive(given)
+        handed = handing.receive(given)
     finally:
         os.close(given)
     types = [type(part) for part in (handed.home, handed.state, *handed.limits, handed.keys.vault_id, handed.keys.epoch)]

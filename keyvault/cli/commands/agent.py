@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from keyvault.cli import agents, options
@@ -15,12 +13,8 @@ from keyvault.cli.session import Session
 @options.for_how_long
 @common
 @click.pass_obj
-def command(session: Session, longest: str | None) -> None:
+def command(session: Session, longest: str | None) -> int:
     """Unlock the vault and be its agent, in the foreground: for a service manager. `unlock` starts one in the background."""
-    if sys.platform == "win32":
-        agents.not_on_windows()
     wanted = agents.limits(None, longest or "")
     handed = agents.handed(session.settings, session.open(session.unlocker()), wanted)
-    from keyvault.agent import starting
-
-    starting.become(handed)
+    return agents.become(handed)

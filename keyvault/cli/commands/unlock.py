@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from keyvault.cli import agents, options, terminal
@@ -20,8 +18,6 @@ def command(session: Session, longest: str | None) -> None:
 
     Where one runs already it is left alone; with --for it is unlocked again, and the time counts anew.
     """
-    if sys.platform == "win32":
-        agents.not_on_windows()
     if longest is None and (left := agents.status(session.settings)):
         terminal.tip(f"unlocked already, {agents.for_so_long(left)}")
         return

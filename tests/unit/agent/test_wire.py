@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyvault.agent import client, protocol, starting
+from keyvault.agent import client, handing, protocol
 from keyvault.agent.protocol import Call, Reply
 from keyvault.core.errors import InvalidInput
 
@@ -143,10 +143,10 @@ def test_what_is_no_program_is_left_to_the_slow_path(told: bytes, expected: obje
 )
 def test_an_agent_begins_with_what_was_meant_or_not_at_all(about: bytes) -> None:
     given, gives = os.pipe()
-    os.write(gives, about.ljust(4096) + bytes(160))
+    os.write(gives, about.ljust(handing.KEYS_AT) + bytes(160))
     os.close(gives)
     try:
         with pytest.raises(InvalidInput):
-            starting.receive(given)
+            handing.receive(given)
     finally:
         os.close(given)

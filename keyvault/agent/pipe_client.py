@@ -1,0 +1,61 @@
+"""A client of the agent on Windows: have its keys or its status, and end it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from time import monotonic
+
+from keyvault.agent import protocol, windows
+from keyvault.core.errors import KeyvaultError
+
+PATIENCE = 2.0  # seconds, one client after another
+_TO_END, _TO_DIE = 3.0, 2.0
+
+
+def ask(home: str, verb: bytes, *arguments: str) -> bytes | None:
+    """What the agent of the vault in `home` answers, or None: none is there, or it is odd, or of somebody else's making."""
+    deadline = monotonic() + PATIENCE
+    try:
+        connection = windows.Connection(windows.pipe_name(windows.own_user(), home), deadline)
+        try:
+            connection.write(_request(verb, arguments), deadline)
+            if connection.read_all(1, deadline) != b"A":
+                return None
+            size = int.from_bytes(connection.read_all(4, deadline), "big")
+            if not 2 <= size <= protocol.LARGEST_PIPE_ANSWER:
+                return None
+            return protocol.data_of(connection.read_all(size, deadline))
+        finally:
+            connection.close()
+    except OSError:  # TimeoutError too
+        return None
+
+
+def _request(verb: bytes, arguments: tuple[str, ...] = ()) -> bytes:
+    said = (word.encode("utf-8", "surrogatepass") for word in arguments)
+    body = b"\0".join([b"1", verb, b"/", b"000,0", b"%d" % len(arguments), *said])
+    return len(body).to_bytes(4, "big") + body
+
+
+def end(home: str) -> bool:
+    """End the agent of this vault, and return when its process is gone; whether there was one. Raises KeyvaultError."""
+    try:
+        connection = windows.Connection(windows.pipe_name(windows.own_user(), home), monotonic() + _TO_END)
+    except TimeoutError:
+        raise KeyvaultError(
+            "the agent is busy, and does not hear that it is to end", "wait a minute: if it does not go on, it ends itself"
+        ) from None
+    except OSError:
+        return False
+    try:
+        with suppress(TimeoutError):
+            connection.write(_request(b"lock"), monotonic() + _TO_END)
+        if not connection.is_closed_by(monotonic() + _TO_END):
+            connection.end_server()
+            if not connection.is_closed_by(monotonic() + _TO_DIE):
+                raise KeyvaultError("the agent does not end", "kill its process")
+    except windows.Failed as exc:
+        raise KeyvaultError("the agent does not end", "kill its process") from exc
+    finally:
+        connection.close()
+    return True
