@@ -31,7 +31,9 @@ class Network(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """A connection. Raises httpcore.ConnectError."""
         try:
-            reader, writer = await asyncio.open_connection(host, port, limit=_CHUNK, happy_eyeballs_delay=_NEXT_ADDRESS)
+            # One address needs no race, which leaves a socket behind if time is over just when it is won.
+            delay = _NEXT_ADDRESS if host.strip("0123456789.") and ":" not in host else None
+            reader, writer = await asyncio.open_connection(host, port, limit=_CHUNK, happy_eyeballs_delay=delay)
         except OSError as exc:
             raise httpcore.ConnectError from exc
         return _Stream(reader, writer)
@@ -147,4 +149,7 @@ async def _start_tls(under: httpcore.AsyncNetworkStream, context: ssl.SSLContext
     except (ssl.SSLError, httpcore.NetworkError) as exc:
         await under.aclose()
         raise httpcore.ConnectError from exc
+    except asyncio.CancelledError:  # nobody else has this connection yet
+        await under.aclose()
+        raise
     return secured

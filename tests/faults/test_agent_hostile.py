@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from agents import PATIENCE, AgentHome, agent_home, body, framed, is_alive, raw

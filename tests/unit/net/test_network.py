@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import struct
@@ -145,6 +146,27 @@ def test_what_is_no_tls_is_a_connect_error(words: bytes) -> None:
             await stream.start_tls(client_context(), "vendor.example")
 
     serve(answer, ask)
+
+
+def test_a_handshake_that_is_given_up_ends_the_connection() -> None:
+    ended: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(5)
+        with contextlib.suppress(ConnectionResetError):
+            await reader.read()
+        ended.append(b"")
+
+    async def ask(port: int) -> None:
+        stream = await Network().connect_tcp("127.0.0.1", port)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await stream.start_tls(client_context(), "vendor.example")
+        while not ended:  # while `stream` is still known here
+            await asyncio.sleep(0.01)
+
+    serve(answer, ask)
+    assert ended
 
 
 async def cut_after_hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
