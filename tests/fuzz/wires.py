@@ -18,7 +18,7 @@ from fuzz.folders import folder
 from jeepney.io.blocking import DBusConnectionBase  # type: ignore[import-untyped]
 
 from keyvault.agent import client as agent_client
-from keyvault.agent import handing, keys, protocol, server
+from keyvault.agent import handing, keys, pipe_client, pipe_server, protocol, server, windows
 from keyvault.agent.lifetime import Lifetime, Limits
 from keyvault.agent.protocol import Reply
 from keyvault.agent.screen_lock import ScreenLock
@@ -90,11 +90,70 @@ def agent_answer(data: bytes) -> None:
     status, code, chunks = answer
     assert b"".join(protocol.encode(Reply(status, code, tuple(chunks))))[4:] == rest
     with mock.patch.object(agent_client, "request", return_value=answer):
-        held = keys._held(Header(VAULT_ID, 1, ()), 0)
-        assert held is None or all(len(key) == 32 for key in held[1:])
+        _take_keys(keys._over_socket(0))
     with mock.patch.object(agent_client, "exchange", return_value=answer):
         told = agents.status(_settings())
         assert told is None or isinstance(told, dict)
+
+
+def agent_pipe_answer(data: bytes) -> None:
+    """On Windows: data and nothing else is data, the keys in it are what they should be, or nothing."""
+    with (
+        mock.patch.object(windows, "Connection", lambda *_: _Pipe(data)),
+        mock.patch.object(windows, "own_user", lambda: "S-1-1"),
+    ):
+        content = pipe_client.ask(folder(), b"keys")
+    if content is not None:
+        assert data.startswith(b"A" + b"".join(protocol.encode(protocol.data(content))))
+    _take_keys(content)
+
+
+def agent_pipe_served(data: bytes) -> None:
+    """On Windows: a request that is whole has its one answer, another has none, and the agent goes on with neither."""
+    pipe = _Pipe(data)
+    serving = pipe_server.PipeServer(pipe, "us", Lifetime(Limits()), lambda _: _SERVED, lambda: b"{}", lambda: "")
+    size = int.from_bytes(data[:4], "big")
+    whole = 4 < 4 + size <= min(len(data), 4 + protocol.LARGEST_PIPE_REQUEST)
+    call = protocol.parse(data[4 : 4 + size], 0) if whole else None
+    with suppress(BrokenPipeError):
+        assert serving._serve() == (call is not None and call.verb == "lock")
+    verb = call.verb if call else "call"
+    expected = {"lock": Reply(0), "status": protocol.data(b"{}"), "keys": _SERVED}.get(verb, _REFUSED)
+    assert pipe.written == (b"A" + b"".join(protocol.encode(expected)) if whole else b"")
+
+
+class _Pipe:
+    """An end of a pipe: these bytes come, then it is closed."""
+
+    def __init__(self, data: bytes) -> None:
+        self._left, self.written = data, b""
+
+    def read_all(self, size: int, deadline: float) -> bytes:
+        if len(self._left) < size:
+            raise BrokenPipeError
+        taken, self._left = self._left[:size], self._left[size:]
+        return taken
+
+    def write(self, content: bytes, deadline: float) -> None:
+        self.written += content
+
+    def accept(self, deadline: float) -> bool:
+        return True
+
+    def client_user(self) -> str:
+        return "us"
+
+    def is_closed_by(self, deadline: float) -> bool:
+        return True
+
+    def hang_up(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def _take_keys(content: bytes | None) -> None:
+    held = keys._in(Header(VAULT_ID, 1, ()), content, lambda _: None)
+    assert held is None or all(len(key) == KEY_SIZE for key in held[1:])
 
 
 def agent_program(data: bytes) -> None:
@@ -211,6 +270,8 @@ def _turn(listening: server.Server) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "agent-answer": agent_answer,
     "agent-handed": agent_handed,
+    "agent-pipe-answer": agent_pipe_answer,
+    "agent-pipe-served": agent_pipe_served,
     "agent-program": agent_program,
     "agent-request": agent_request,
     "agent-served": agent_served,
