@@ -33,7 +33,8 @@ def without_site() -> None:
     site.main()
     folder = os.path.dirname(os.path.abspath(__file__))
     if folder.startswith((site.getuserbase() or "\0") + os.sep):  # which an isolated interpreter leaves out
-        words = [sys.executable, "-P", os.path.join(folder, "__main__.py"), "--asked", *sys.argv[1:]]
+        own = ["-P"] if "PYTHONUSERBASE" in os.environ else ["-E", "-P"]
+        words = [sys.executable, *own, os.path.join(folder, "__main__.py"), "--asked", *sys.argv[1:]]
         os.execv(sys.executable, words)  # noqa: S606
     sys.argv[0] = "keyvault"
     main(asked=True)

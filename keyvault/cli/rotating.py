@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 
@@ -96,14 +95,6 @@ def _doubt(value: str, provider: Provider | None) -> str:
     if found and found[0].certain:
         return f"this looks like a key of {found[0].provider.name}"
     return f"this does not look like a key of {provider.name}" if provider.patterns else ""
-
-
-def program() -> str:
-    """The path by which a timer calls keyvault."""
-    import os
-    import shutil
-
-    return shutil.which("keyvault") or os.path.abspath(sys.argv[0])
 
 
 def status_cells(key: ApiKey, now: int) -> tuple[str, str, str]:

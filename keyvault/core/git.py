@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import IO, NamedTuple
 
-from keyvault.core import settings
+from keyvault.core import programs, settings
 from keyvault.core.errors import KeyvaultError
 from keyvault.core.text import escape
 
@@ -71,7 +70,7 @@ class Repository(NamedTuple):
 @cache
 def program() -> str | None:
     """The path of git, or None."""
-    return shutil.which("git")
+    return programs.find("git")
 
 
 def command(folder: str, *words: str) -> list[str]:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from keyvault.core import settings
+from keyvault.core import programs, settings
 from keyvault.core.errors import InvalidInput, KeyvaultError, Locked, NotFound, Unreachable, WrongSecret
 from keyvault.core.text import escape
 from keyvault.discover import text_file, windows_variables
@@ -180,11 +180,11 @@ def _pass_names(top: str, prefix: str) -> list[str]:
 def _run_pass(name: str) -> str:
     import subprocess
 
-    command = ["pass", "show", "--", name]
+    if (program := programs.find("pass")) is None:
+        raise NotFound("the program pass is not installed", "install it, or export its entries")
+    command = [program, "show", "--", name]
     try:
         done = subprocess.run(command, capture_output=True, timeout=120, check=False, env=settings.child_environment({}))
-    except FileNotFoundError as exc:
-        raise NotFound("the program pass is not installed", "install it, or export its entries") from exc
     except (OSError, subprocess.SubprocessError) as exc:
         raise Unreachable("pass did not answer", "see whether pass show works") from exc
     if done.returncode != 0:

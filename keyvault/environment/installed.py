@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from keyvault.core import settings
 from keyvault.core.errors import NotFound
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -19,7 +20,7 @@ def command() -> str:
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return path
     raise NotFound(
-        "cannot tell where the command keyvault is installed", "run this by the installed command: keyvault shell install"
+        "cannot tell where the command keyvault is installed", "start this by the installed command, and not by python -m"
     )
 
 
@@ -29,7 +30,8 @@ def fastest_call() -> list[str]:
         return [native]
     if sys.platform != "win32":
         return [sys.executable, "-I", "-S", "-E", os.path.join(_PACKAGE, "call.py")]
-    return [sys.executable, "-P" if _is_users_own() else "-I", os.path.join(_PACKAGE, "__main__.py")]
+    own = ["-P"] if settings.variable("PYTHONUSERBASE") else ["-E", "-P"]  # -I but for the folder that it is in
+    return [sys.executable, *(own if _is_users_own() else ["-I"]), os.path.join(_PACKAGE, "__main__.py")]
 
 
 def _native_client() -> str | None:

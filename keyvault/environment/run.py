@@ -98,15 +98,15 @@ if sys.platform == "win32":
     def _run_on_windows(argv: Sequence[str], environment: Mapping[str, str], redact: Sequence[str]) -> int:
         """There is no exec: wait for a child. The console gives Ctrl-C to both, so here it is ignored."""
         import errno
-        import shutil
         import signal
         import subprocess
         import threading
 
+        from keyvault.core import programs
         from keyvault.environment.redact import Redactor
 
         path = next((value for name, value in environment.items() if name.upper() == "PATH"), os.defpath)
-        program = shutil.which(argv[0], path=path)  # tries the endings of PATHEXT
+        program = programs.find(argv[0], path, scripts=True)
         if program is None:
             raise RunFailed(f'cannot run "{escape(argv[0])}": not found', status=NOT_FOUND)
         pipes = [subprocess.PIPE if redact and not os.isatty(fd) else None for fd in (1, 2)]

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import NamedTuple
 
-from keyvault.core import settings
+from keyvault.core import programs, settings
 from keyvault.core.errors import InvalidInput, NotFound
 from keyvault.core.usual_places import config_base
 from keyvault.environment import hook
@@ -55,7 +55,7 @@ def _powershell_profile(config: str) -> str:
         return os.path.join(config, "powershell", "Microsoft.PowerShell_profile.ps1")
     import subprocess
 
-    for program in ("pwsh", "powershell"):
+    for program in filter(None, map(programs.find, ("pwsh", "powershell"))):
         try:
             done = subprocess.run(
                 [

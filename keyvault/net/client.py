@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 import socket
 import ssl
 import zlib
@@ -32,6 +33,7 @@ LARGEST_BODY = 256 * 1024
 ATTEMPTS = 3
 _LONGEST_WAIT = 5.0  # seconds between attempts; a vendor who asks for more is asked again another day
 _MOST_AT_ONCE = 128
+_NO_ADDRESS = "its address is none that can be asked"
 _HEADERS = {
     "User-Agent": f"keyvault/{__version__}",  # some vendors refuse requests without one
     "Accept": "application/json, */*;q=0.5",  # PyPI, for one, answers errors as a page otherwise
@@ -69,7 +71,7 @@ class Request(NamedTuple):
     @property
     def host(self) -> str:
         """Host, and port if it is named; all that may be shown, for a path can hold a key."""
-        return urlsplit(self.url).netloc.rpartition("@")[2]
+        return re.split("[/?#]", self.url.partition("//")[2], maxsplit=1)[0].rpartition("@")[2]
 
 
 class Answer(NamedTuple):
@@ -168,13 +170,13 @@ async def opened(seconds: float) -> AsyncIterator[Client]:
 
 def unsendable(request: Request) -> str:
     """Why this request must not or cannot be sent, or an empty string."""
-    parts = urlsplit(request.url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in THIS_MACHINE):
-        return "a key is sent over https only (http only to this machine: localhost, 127.0.0.1 or [::1])"
     try:
+        parts = urlsplit(request.url)
         ascii_url(request.url)
     except ValueError:
-        return "its address is none that can be asked"
+        return _NO_ADDRESS
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in THIS_MACHINE):
+        return "a key is sent over https only (http only to this machine: localhost, 127.0.0.1 or [::1])"
     sent = (*request.headers.values(), *(request.basic or ()), *(request.signer or ()))
     if not all(text.isascii() and (text == "" or text.isprintable()) for text in sent):
         return "the value holds characters that a request cannot carry; is it the key, and all of it?"
@@ -242,6 +244,8 @@ def _not_connected(exc: httpcore.ConnectError) -> tuple[NoAnswer, bool]:
             return NoAnswer("the name could not be looked up; is there a network, and a name server?", connected=False), True
         if isinstance(cause, ConnectionRefusedError):
             return NoAnswer("the connection was refused", connected=False), True
+        if isinstance(cause, ValueError):
+            return NoAnswer(_NO_ADDRESS, sent=False, connected=False), False
         cause = cause.__cause__ or cause.__context__
     return NoAnswer("no connection could be made", connected=False), True
 

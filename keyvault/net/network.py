@@ -34,7 +34,7 @@ class Network(httpcore.AsyncNetworkBackend):
             # One address needs no race, which leaves a socket behind if time is over just when it is won.
             delay = _NEXT_ADDRESS if host.strip("0123456789.") and ":" not in host else None
             reader, writer = await asyncio.open_connection(host, port, limit=_CHUNK, happy_eyeballs_delay=delay)
-        except OSError as exc:
+        except (OSError, ValueError) as exc:  # ValueError: of a name that is none
             raise httpcore.ConnectError from exc
         return _Stream(reader, writer)
 
@@ -143,10 +143,10 @@ class _Secured(httpcore.AsyncNetworkStream):
 
 
 async def _start_tls(under: httpcore.AsyncNetworkStream, context: ssl.SSLContext, host: str | None) -> _Secured:
-    secured = _Secured(under, context, host)
     try:
+        secured = _Secured(under, context, host)
         await secured.handshake()
-    except (ssl.SSLError, httpcore.NetworkError) as exc:
+    except (ssl.SSLError, httpcore.NetworkError, ValueError) as exc:
         await under.aclose()
         raise httpcore.ConnectError from exc
     except asyncio.CancelledError:  # nobody else has this connection yet

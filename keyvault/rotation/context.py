@@ -21,7 +21,9 @@ from keyvault.vault.rotating import Rotation
 from keyvault.vault.vault import Vault
 
 CLOSED, WAITING, STUCK, UNANSWERED = "closed", "waiting", "stuck", "unanswered"
-DEAD = (verdict.INVALID, verdict.DISABLED, verdict.REFUSED)
+SURELY_DEAD = (verdict.INVALID, verdict.DISABLED)
+# A bare "refused" may be a right that the value never had: it tells of an end where the vendor said that it made one.
+DEAD = (*SURELY_DEAD, verdict.REFUSED)
 _RIGHT = (verdict.NO_CREDIT,)  # the value is right, whatever else is wrong
 _PAUSES = (0.5, 1, 2, 4, 8, 8, 8)  # seconds between looks, up to what the vendor is known to need
 

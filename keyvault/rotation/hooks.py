@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
+from keyvault.core import programs
 from keyvault.core.errors import InvalidInput
 from keyvault.core.secret import Secret
 from keyvault.core.settings import child_environment
@@ -36,9 +37,12 @@ def run_hooks(hooks: tuple[Hook, ...], key: ApiKey, value: Secret) -> list[str]:
     failed = []
     for hook in hooks:
         name = escape(hook[0])
+        if (program := programs.find(hook[0], scripts=True)) is None:
+            failed.append(f"the hook {name} was not found")
+            continue
         try:
             done = subprocess.run(
-                hook,
+                [program, *hook[1:]],
                 input=value.reveal().encode(),
                 env=child_environment(told),
                 timeout=_SECONDS,

@@ -6,7 +6,7 @@ from keyvault.core import clock
 from keyvault.core.secret import Secret
 from keyvault.liveness import verdict
 from keyvault.rotation import journal, propagate
-from keyvault.rotation.context import DEAD, WAITING, Context, Outcome, works
+from keyvault.rotation.context import DEAD, SURELY_DEAD, WAITING, Context, Outcome, works
 from keyvault.rotation.hooks import run_hooks
 from keyvault.rotation.schemes.base import API, MANUAL, NOTHING, PUBLIC, Refused, Scheme
 from keyvault.vault import rotating
@@ -86,8 +86,7 @@ class Retiring:
 
     def revoke_by_hand(self, key: ApiKey, rotation: Rotation) -> Outcome | None:
         """Ask the person to revoke the old value, unless the vendor says that it is dead."""
-        # A bare "refused" may be a right that the old key never had: where nobody revoked it yet, a person is asked.
-        dead = self._on.ask(key, rotation.old).verdict in (verdict.INVALID, verdict.DISABLED)
+        dead = self._on.ask(key, rotation.old).verdict in SURELY_DEAD
         if dead or self._on.hands.revoked_by_hand(self._on.provider(key), key.ref):
             journal.move(self._on.vault, key, rotating.REVOKED, clock.now())
             return None
@@ -101,7 +100,7 @@ class Retiring:
             scheme.delete(self._on.job(key, rotation), rotation.old_id)
         except Refused as exc:
             journal.move(self._on.vault, key, rotating.PROPAGATED, clock.now())
-            if self._on.ask(key, rotation.old).verdict not in DEAD:
+            if self._on.ask(key, rotation.old).verdict not in SURELY_DEAD:
                 page = (provider := self._on.provider(key)) and provider.console_url
                 raise Refused(
                     f"the old value of {key.ref} was not revoked: {exc.message}",

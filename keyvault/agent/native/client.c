@@ -311,6 +311,24 @@ static bool is_for_agent(int count, char **words) {
     return known && (plan || strcmp(words[0], "hook") != 0);
 }
 
+/* Shells call this in a folder that may be a stranger's, which an empty part of PYTHONPATH would have Python load modules from. */
+static void keep_absolute_parts(void) {
+    const char *part = getenv("PYTHONPATH");
+    char *kept = part != NULL ? malloc(strlen(part) + 1) : NULL, *end = kept;
+    while (kept != NULL && *part != 0) {
+        size_t length = strcspn(part, ":");
+        if (*part == '/') {
+            if (end != kept) *end++ = ':';
+            memcpy(end, part, length);
+            end += length;
+        }
+        part += length + (part[length] == ':');
+    }
+    if (end != kept) *end = 0;
+    if (end == kept || setenv("PYTHONPATH", kept, 1) != 0) unsetenv("PYTHONPATH");
+    free(kept);
+}
+
 int main(int count, char **words) {
     char path[PATH_MAX + 16], asked[] = "--asked", **rest = calloc((size_t)count + 2, sizeof *rest);
     if (is_for_agent(count - 1, words + 1)) serve(count - 1, words + 1);
@@ -324,6 +342,8 @@ int main(int count, char **words) {
     path[known ? length : 0] = 0;
 #endif
     char *slash = known ? strrchr(path, '/') : NULL;
+    /* What these two start is the person's, and gets it as it is. */
+    if (count < 2 || (strcmp(words[1], "run") != 0 && strcmp(words[1], "rotate") != 0)) keep_absolute_parts();
     if (slash != NULL && rest != NULL) {
         memcpy(slash + 1, "keyvault-python", 16); /* there is room */
         rest[0] = path;

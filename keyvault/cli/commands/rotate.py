@@ -14,6 +14,7 @@ from keyvault.core import clock
 from keyvault.core.errors import InvalidInput, KeyvaultError, NotFound
 from keyvault.core.refs import parse_ref
 from keyvault.core.text import escape
+from keyvault.environment import installed
 from keyvault.rotation import hooks, journal, plan, schedule
 from keyvault.rotation.context import CLOSED, STUCK, UNANSWERED, Options, Outcome
 from keyvault.rotation.plan import Planned
@@ -66,7 +67,7 @@ def command(session: Session, /, refs: tuple[str, ...], **said: Any) -> int:
     if len(chosen) > 1:
         raise InvalidInput(f"--{chosen[0]} and --{chosen[1]} do not go together", "choose one")
     if said["schedule"]:
-        render.out(schedule.entry(said["schedule"], rotating.program()))
+        render.out(schedule.entry(said["schedule"], installed.command()))
         return exits.DONE
     if not refs and not chosen:
         raise InvalidInput("no key was named", "keyvault rotate REF, or --due for all that are due")

@@ -15,6 +15,7 @@ from pathlib import Path
 import native_client
 import pytest
 from native_client import FOUND_BY_SANITIZER, SANITIZED, Place, agent, answer
+from people import write
 
 import keyvault
 from keyvault.agent import client, protocol
@@ -337,6 +338,37 @@ def test_without_python_beside_it_says_so(native: str, place: Place) -> None:
 def test_a_link_to_it_finds_python_beside_the_real_one(native: str, place: Place) -> None:
     os.symlink(native, place.folder + "/kv")
     assert run(place, place.folder + "/kv", "add").stdout == b"--asked add\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (":/x", "/x"),
+        ("/x:", "/x"),
+        ("/a::/b:c:.:/d e", "/a:/b:/d e"),
+        ("/a", "/a"),
+        ("", "-"),
+        (".", "-"),
+        ("a:b", "-"),
+        (None, "-"),
+    ],
+)
+def test_modules_are_not_loaded_from_the_working_folder(
+    native: str, sanitized: str, place: Place, given: str | None, kept: str
+) -> None:
+    """A shell calls `env` and `hook` in the folder of a stranger; what `run` and `rotate` start gets the variable as it is."""
+    folder = place.folder + "/program"
+    os.mkdir(folder)
+    write(folder + "/keyvault-python", '#!/bin/sh\necho "${PYTHONPATH--}"\n', mode=0o755)
+    env = {} if given is None else {"PYTHONPATH": given}
+    for client_program in (native, sanitized):
+        shutil.copy(client_program, folder + "/keyvault")
+        for words in (["hook", "bash", "--plan"], ["env"], []):
+            done = run(place, folder + "/keyvault", *words, env=env)
+            assert outcome(done) == (0, kept.encode() + b"\n", b"")
+        for word in ("run", "rotate"):
+            expected = "-" if given is None else given
+            assert run(place, folder + "/keyvault", word, env=env).stdout == expected.encode() + b"\n"
 
 
 def _mutated(chance: random.Random) -> bytes:

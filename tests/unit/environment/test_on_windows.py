@@ -186,6 +186,8 @@ def test_powershells_profile_is_by_the_rules_and_on_windows_by_powershell_itself
     profile = "/C/Users/mé/OneDrive/文档/PowerShell/Microsoft.PowerShell_profile.ps1"
     for name, said in (("pwsh", b"\xff\xfe not UTF-8"), ("powershell", b"\xef\xbb\xbf" + profile.encode() + b"\r\n")):
         (tmp_path / f"{name}.out").write_bytes(said)
-        (tmp_path / name).write_text(f"#!/bin/sh\nwhile read -r line; do :; done\nexec /bin/cat '{tmp_path}/{name}.out'\n")
-        (tmp_path / name).chmod(0o755)
+        (tmp_path / f"{name}.exe").write_text(
+            f"#!/bin/sh\nwhile read -r line; do :; done\nexec /bin/cat '{tmp_path}/{name}.out'\n"
+        )
+        (tmp_path / f"{name}.exe").chmod(0o755)
     assert startup_lines.place("powershell").path == profile

@@ -172,6 +172,17 @@ def test_the_proxy_hears_host_and_port_and_nothing_of_the_key(net: Internet) -> 
         assert base64.b64encode(f"user:{KEY}".encode()).decode() not in head
 
 
+@pytest.mark.parametrize("host", ["a..b.example", "x" * 64 + ".example", "[::ffff:1.2.3.4.5]", "[::1%no-such]", "."])
+def test_a_host_that_is_none_ends_in_a_result_and_not_in_an_error(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else one odd address would stop the check of all other keys."""
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    result = send(Request("GET", f"https://{host}/v1"))
+    assert isinstance(result, NoAnswer)
+    assert result.reason == "its address is none that can be asked"
+    assert not result.sent
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -500,7 +500,7 @@ def test_the_old_value_is_not_revoked_while_a_file_still_holds_it(
 def test_a_hook_that_fails_is_told_and_stops_nothing(stage: Stage, openrouter: OpenRouter) -> None:
     begin(stage)
     assert stage.flow(hooks=(("/no/such/program",),)).run().state == CLOSED
-    assert "the hook /no/such/program could not be run" in stage.person.text
+    assert "the hook /no/such/program was not found" in stage.person.text
 
 
 def test_an_old_value_that_may_not_be_asked_about_is_not_taken_for_revoked(stage: Stage, openrouter: OpenRouter) -> None:
@@ -520,6 +520,23 @@ def test_an_old_value_that_may_not_be_asked_about_is_not_taken_for_revoked(stage
     stage.person.revoked = True
     assert stage.run().state == CLOSED
     assert stage.key.leaked is None
+
+
+def test_a_revocation_that_is_refused_does_not_count_where_the_old_value_may_not_be_asked_about(
+    stage: Stage, openrouter: OpenRouter
+) -> None:
+    def says(asked: Asked) -> Reply | None:
+        about_old = is_check(asked) and OLD in asked.headers["authorization"]
+        return NO if asked.method == "DELETE" or about_old else None
+
+    saying(openrouter, says)
+    with stage.vault.transaction("edit") as tx:
+        changes.edit(tx, "openrouter/default", {"leaked": AT}, AT)
+    begin(stage, leaked=True)
+    with pytest.raises(Refused, match="was not revoked"):
+        stage.run()
+    assert (stage.step, stage.key.leaked) == ("propagated", AT)
+    assert openrouter.by_value(OLD).alive
 
 
 def test_a_revocation_that_is_refused_counts_where_the_old_value_is_dead(stage: Stage, openrouter: OpenRouter) -> None:

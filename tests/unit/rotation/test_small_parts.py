@@ -97,12 +97,14 @@ def test_hooks_get_the_value_on_their_input_and_nothing_in_their_arguments(tmp_p
     programs = (
         (sys.executable, "-c", script, str(out), "$(date)"),
         ("/no/such/program",),
+        (write(f"{tmp_path}/text", "no program", mode=0o755),),
         (sys.executable, "-c", "raise SystemExit(3)"),
     )
     failed = run_hooks(programs, KEY, Secret("the value"))
     assert out.read_text() == "the value a/default $(date)"
-    assert failed[0].rpartition(" ")[0] == "the hook /no/such/program could not be run:"
-    assert failed[1].endswith("failed with status 3")
+    assert failed[0] == "the hook /no/such/program was not found"
+    assert failed[1] == f"the hook {tmp_path}/text could not be run: OSError"
+    assert failed[2].endswith("failed with status 3")
     assert "the value" not in "".join(failed)
 
 
