@@ -30,10 +30,12 @@ def without_site() -> None:
     """Run the command line that the agent did not answer, in an interpreter that was started without `site`."""
     import site
 
+    from keyvault.core import settings
+
     site.main()
     folder = os.path.dirname(os.path.abspath(__file__))
     if folder.startswith((site.getuserbase() or "\0") + os.sep):  # which an isolated interpreter leaves out
-        own = ["-P"] if "PYTHONUSERBASE" in os.environ else ["-E", "-P"]
+        own = ["-P"] if settings.variable("PYTHONUSERBASE") else ["-E", "-P"]
         words = [sys.executable, *own, os.path.join(folder, "__main__.py"), "--asked", *sys.argv[1:]]
         os.execv(sys.executable, words)  # noqa: S606
     sys.argv[0] = "keyvault"

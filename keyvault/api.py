@@ -1,9 +1,9 @@
 """keyvault for Python programs: `keyvault.load_env()` and `keyvault.get("openai/work")`.
 
 Nothing is read at import. The keys of an agent are used where one keeps the vault open (`keyvault unlock`). Else nobody is
-asked anything: a locked vault is an error, unless `ask` says how to ask for hidden
-text, as `getpass.getpass` does; it is asked too before a key that is marked `confirm` is used. The process is left as it is:
-the command line forbids core files and debuggers while it holds values, which a library must not do to its program.
+asked anything: a locked vault is an error, unless `ask` says how to ask for hidden text, as `getpass.getpass` does; it is
+asked too before a key that is marked `confirm` is used. The process is left as it is: the command line forbids core files
+and debuggers while it holds values, which a library must not do to its program.
 """
 
 from __future__ import annotations

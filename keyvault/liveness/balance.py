@@ -77,11 +77,11 @@ async def _ask(asker: Client, subject: Subject, balance: Balance) -> tuple[list[
     requests = requests_for(subject, balance, None if balance.headers or balance.basic or isinstance(check, Unready) else check)
     if isinstance(requests, Unready):
         return [], requests.why, True
-    reason, reached = "", False
+    reason, silent, reached = "", "", False
     for request in requests:
         answer = await asker.send(request)
         if isinstance(answer, NoAnswer):
-            reason = reason or f"{request.host}: {answer.reason}"
+            silent = silent or f"{request.host}: {answer.reason}"
             continue
         reached = True
         if answer.status == 200 and not answer.is_html:
@@ -91,7 +91,7 @@ async def _ask(asker: Client, subject: Subject, balance: Balance) -> tuple[list[
             except (LookupError, TypeError, ValueError, InvalidOperation, RecursionError):
                 pass  # told below by what a check would say of this answer
         reason = _why(check, balance, answer)
-    return [], reason, reached
+    return [], "; ".join(filter(None, (reason, silent))), reached  # one region's word tells nothing of the other
 
 
 def _why(check: Check | Unready, balance: Balance, answer: Answer) -> str:

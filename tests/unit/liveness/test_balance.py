@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import pytest
 from internet import Internet, Reply
+from msgspec.structs import replace
 from vaults import VaultHome, add_key
 from vendors import PROVIDERS, Case, Counted, Everywhere, Vendors, address, answer, filled, opened, page
 
@@ -238,6 +240,28 @@ def test_a_key_of_the_other_region_has_that_regions_unit(vendors: Vendors, vendo
     [counted] = vendors.balances([Case(vendor, [answer(401, {}), answer(200, fact.body)])])
     assert figures(counted) == [(amount, unit, parts, facts) for amount, _, parts, facts in fact.figures]
     assert len(counted.asked) == 2
+
+
+def test_a_region_that_is_silent_is_passed_by_and_told_where_the_other_one_does_not_know_the_key(vendors: Vendors) -> None:
+    fact = next(fact for fact in FACTS if fact.vendor == "moonshot")
+    silent = "api.moonshot.cn: the connection broke off"
+    known, unknown = vendors.balances(
+        [Case("moonshot", [None, answer(200, fact.body)]), Case("moonshot", [None, answer(401, {"error": "no"})])]
+    )
+    assert (known.standing.reason, known.standing.reached) == ("", True)
+    assert [figure.unit for figure in known.standing.figures] == ["USD"]
+    assert (unknown.standing.reason, unknown.standing.reached) == (f"the vendor rejects it; {silent}", True)
+
+
+def test_a_balance_is_asked_with_the_headers_of_its_own_or_else_with_those_of_the_check(vendors: Vendors) -> None:
+    provider = PROVIDERS["openrouter"]
+    headers = {"X-Balance": "{key}"}
+    own = replace(provider, balances=tuple(replace(b, headers=headers) for b in provider.balances))
+    with mock.patch.dict(PROVIDERS, {"openrouter": own}):
+        [asked_own] = vendors.balances([Case("openrouter", [answer(200, {})])])
+    [asked] = vendors.balances([Case("openrouter", [answer(200, {})])])
+    assert [("x-balance" in a.headers, "authorization" in a.headers) for a in asked_own.asked] == [(True, False)] * 2
+    assert [("x-balance" in a.headers, "authorization" in a.headers) for a in asked.asked] == [(False, True)] * 2
 
 
 def test_a_base_url_of_the_other_region_is_asked_first_and_gives_its_unit(vendors: Vendors) -> None:
