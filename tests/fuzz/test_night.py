@@ -62,7 +62,8 @@ def test_targets_take_turns_until_the_time_is_over(script: Any, tmp_path: Path) 
     fuzzing.work()
     assert time.monotonic() - began < 12
     taken = turns(tmp_path)
-    assert taken[:6] == ["a", "b", "c"] * 2
+    assert len(taken) > 3
+    assert taken == (["a", "b", "c"] * 99)[: len(taken)]
     assert fuzzing.runs == {target: 10 * taken.count(target) for target in "abc"}
     assert not fuzzing.broken
 

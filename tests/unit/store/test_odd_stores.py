@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from keyvault.core.errors import AlreadyExists, StoreBusy, StoreFailed, VaultCorrupt
+from keyvault.store import sqlite
 from keyvault.store.queue import WritersQueue
 from keyvault.store.sqlite import SqliteStore, create_store, open_store, put_aside, replace_store
 
@@ -136,3 +138,25 @@ def test_a_lock_file_that_is_no_file_locks_nothing(tmp_path: Path, spoil: object
     with pytest.raises(StoreFailed, match="cannot open the lock file"), WritersQueue(lock).turn():
         pass
     assert not os.path.lexists(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("other", [b"another's", None])
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_somebody_made_just_now_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool, other: bytes | None
+) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr("keyvault.store.sqlite.os.link", no_links)
+    new, path = tmp_path / "new", tmp_path / "path"
+    new.write_bytes(b"ours")
+    if other is None:
+        sqlite._take_name(str(new), str(path))
+        assert path.read_bytes() == b"ours"
+        return
+    path.write_bytes(other)
+    with pytest.raises(AlreadyExists):
+        sqlite._take_name(str(new), str(path))
+    assert (path.read_bytes(), new.read_bytes()) == (other, b"ours")
