@@ -62,15 +62,15 @@ class PipeServer:
 
     def run(self) -> str:
         """Serve; why it ended."""
-        while not (why := self._lifetime.over() or self._still_wanted()):
+        while not (why := self._over()):
             if not self._listener.accept(monotonic() + TICK):
                 continue
             watchdog = threading.Timer(TO_SERVE, os._exit, [1])
             watchdog.daemon = True
             watchdog.start()
             try:
-                if self._serve():
-                    return "lock"  # the connection ends with the process: so its client knows when
+                if why := self._serve():
+                    return why  # the connection ends with the process: so its client knows when
             except OSError:  # it went away, or was too slow
                 pass
             finally:
@@ -78,24 +78,29 @@ class PipeServer:
             self._listener.hang_up()
         return why
 
-    def _serve(self) -> bool:
-        """One request; whether it was to lock."""
+    def _over(self) -> str:
+        return self._lifetime.over() or self._still_wanted()
+
+    def _serve(self) -> str:
+        """One request; why it was the last, or an empty string."""
         listener, deadline = self._listener, monotonic() + TO_ASK
         size = int.from_bytes(listener.read_all(4, deadline), "big")
         if not 0 < size <= LARGEST_PIPE_REQUEST:
-            return False
+            return ""
         body = listener.read_all(size, deadline)
         if listener.client_user() != self._user:  # it could not have come so far
-            return False
+            return ""
+        if why := self._over():  # to wait for a client may have taken a night of sleep, which no deadline counts
+            return why
         call = protocol.parse(body, 0)
         listener.write(b"A", deadline)
         answer = b"".join(protocol.encode(self._reply(call)))
         deadline = monotonic() + TO_READ
         listener.write(answer, deadline)
         if call is not None and call.verb == "lock":
-            return True
+            return "lock"
         listener.is_closed_by(deadline)  # to hang up takes away what was not read yet
-        return False
+        return ""
 
     def _reply(self, call: Call | None) -> Reply:
         if call is None or call.verb == "call":

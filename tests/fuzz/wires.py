@@ -116,7 +116,7 @@ def agent_pipe_served(data: bytes) -> None:
     whole = 4 < 4 + size <= min(len(data), 4 + protocol.LARGEST_PIPE_REQUEST)
     call = protocol.parse(data[4 : 4 + size], 0) if whole else None
     with suppress(BrokenPipeError):
-        assert serving._serve() == (call is not None and call.verb == "lock")
+        assert serving._serve() == ("lock" if call is not None and call.verb == "lock" else "")
     verb = call.verb if call else "call"
     expected = {"lock": Reply(0), "status": protocol.data(b"{}"), "keys": _SERVED}.get(verb, _REFUSED)
     assert pipe.written == (b"A" + b"".join(protocol.encode(expected)) if whole else b"")

@@ -35,7 +35,7 @@ class Agent:
     """A process with the loop; `why` is how it ended."""
 
     def __init__(self, system: Windows, limits: Limits) -> None:
-        self.system, self.lifetime = system, Lifetime(limits)
+        self.system, self.lifetime = system, Lifetime(limits, windows.with_sleep, windows.awake)
         self.asked: list[Call] = []
         self.answer: Callable[[Call], Reply] = lambda call: protocol.data(KEYS)
         self.unwanted = self.why = ""
@@ -265,6 +265,28 @@ def test_it_ends_when_it_is_not_wanted_or_its_time_is_up(system: Windows, monkey
     agent.thread.join(20)
     assert agent.why == "the vault is gone"
     assert pipe_client.ask(HOME, b"keys") is None
+
+
+@pytest.mark.parametrize(
+    ("limits", "why"),
+    [
+        (Limits(100), "its time is up"),
+        (Limits(10**6, 100), "nobody asked for long"),
+        (Limits(10**6, on_suspend=True), "the machine slept"),
+        (Limits(10**6), "the vault is gone"),
+    ],
+)
+@pytest.mark.parametrize("verb", [b"keys", b"status", b"lock"])
+def test_after_a_night_the_first_client_gets_nothing(system: Windows, limits: Limits, why: str, verb: bytes) -> None:
+    agent = Agent(system, limits)
+    while "WaitForSingleObject" not in system.calls:  # it waits for a client, and no clock of that counts sleep
+        time.sleep(0.01)
+    system.slept = 16 * 3600
+    if why == "the vault is gone":
+        agent.unwanted = why
+    assert pipe_client.ask(HOME, verb) is None
+    agent.thread.join(20)
+    assert (agent.why, agent.asked) == (why, [])
 
 
 def test_only_the_keys_count_as_use(agent: Agent) -> None:
