@@ -123,7 +123,7 @@ class Windows:
         return not (self.faults or self.handles or self.memory or self.operations)
 
     def last_error(self) -> int:
-        return int(self.here.error)
+        return int(getattr(self.here, "error", 0))
 
     # -- processes
 

@@ -235,16 +235,18 @@ class End:
         """Begin, and wait for the end, or take it back at the deadline; how many bytes were moved."""
         calls, operation, moved = api(), Overlapped(event=self._event), _DWORD()
         self._in_use = operation, *arguments
-        if not begin(self._handle, *arguments, byref(operation)):
-            if (why := calls.last_error()) != IO_PENDING:
-                raise Failed(why)
-            try:
+        goes_on = not begin(self._handle, *arguments, byref(operation))
+        if goes_on and (why := calls.last_error()) != IO_PENDING:
+            raise Failed(why)
+        try:
+            if goes_on:
                 calls.WaitForSingleObject(self._event, _milliseconds(deadline))
-            finally:
-                calls.CancelIoEx(self._handle, byref(operation))  # does nothing to what has ended
-        # It waits, so that the system has let go of the memory afterwards. What ended before it was cancelled counts.
-        if not calls.GetOverlappedResult(self._handle, byref(operation), byref(moved), True):
+        finally:  # whatever interrupts it
+            calls.CancelIoEx(self._handle, byref(operation))  # does nothing to what has ended
+            # It waits, so that the system has let go of the memory afterwards. What ended before it was cancelled counts.
+            ended = calls.GetOverlappedResult(self._handle, byref(operation), byref(moved), True)
             why = calls.last_error()
+        if not ended:
             raise TimeoutError if why == OPERATION_ABORTED else Failed(why)
         return moved.value
 

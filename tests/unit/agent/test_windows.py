@@ -97,6 +97,20 @@ def test_what_arrived_while_it_was_taken_back_counts(system: Windows) -> None:
     listener.close()
 
 
+def test_what_is_interrupted_leaves_nothing_to_the_system(system: Windows) -> None:
+    def interrupted(event: int, patience: int) -> int:
+        raise KeyboardInterrupt
+
+    with both(system) as (listener, connection):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(system, "WaitForSingleObject", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                listener.read(10, soon())
+        assert system.operations == {}  # nor the memory that it would write to
+        connection.write(b"x", soon())
+        assert listener.read(10, soon()) == b"x"
+
+
 def test_half_of_what_was_expected_is_a_failure(system: Windows) -> None:
     listener = Listener(NAME, ME)
     connection = Connection(NAME, soon())
