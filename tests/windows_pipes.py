@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import re
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from keyvault.agent import windows
 
 ME, ADMINISTRATORS, ANYBODY = "S-1-5-21-1-2-3-1001", "S-1-5-32-544", "S-1-5-21-1-2-3-1002"
 ANONYMOUS = "S-1-5-7"
+LEVELS = {"LW": 0x1000, "ME": 0x2000, "HI": 0x3000}
 INVALID_HANDLE = windows.INVALID_HANDLE
 NOT_FOUND, INVALID_OWNER, CANNOT_IMPERSONATE, NOT_CONNECTED, INVALID_PARAMETER = 1168, 1307, 1368, 233, 87
 
@@ -53,6 +55,15 @@ class Pipe:
     @property
     def owner(self) -> str:
         return re.match(r"O:(S-[\d-]+)D:", self.sddl).group(1)  # type: ignore[union-attr]
+
+    @property
+    def label(self) -> bytes:
+        """The list with its mandatory label, or nothing."""
+        found = re.search(r"\(ML;;NWNR;;;(\w\w)\)", self.sddl)
+        if not found:
+            return b""
+        sid = binary(f"S-1-16-{LEVELS[found[1]]}")
+        return struct.pack("<BBHHHBBHI", 2, 0, 16 + len(sid), 1, 0, 0x11, 0, 8 + len(sid), 3) + sid
 
     @property
     def allowed(self) -> list[str]:
@@ -404,14 +415,17 @@ class Windows:
         descriptor.contents.value = self._lent(ctypes.create_unicode_buffer(text))
         return 1
 
-    def _GetSecurityInfo(  # noqa: N802
-        self, handle: int, kind: int, what: int, owner: Any, group: Any, dacl: Any, sacl: Any, descriptor: Any
-    ) -> int:
-        assert (kind, what) == (6, 1)
-        assert not (group or dacl or sacl)
-        sid = ctypes.create_string_buffer(binary(self._given(handle, ClientEnd).pipe.owner))
-        owner.contents.value = descriptor.contents.value = self._lent(sid)
-        return 0
+    def _GetKernelObjectSecurity(self, handle: int, what: int, held: int, size: int, needed: Any) -> int:  # noqa: N802
+        assert what == 0x11
+        pipe = self._given(handle, ClientEnd).pipe
+        owner, label = binary(pipe.owner), pipe.label
+        control, at = (0x8010, 20 + len(owner)) if label else (0x8000, 0)
+        content = struct.pack("<BBHIIII", 1, 0, control, 20, 0, at, 0) + owner + label
+        needed.contents.value = len(content)
+        if len(content) > size:
+            raise windows.Failed(122)  # ERROR_INSUFFICIENT_BUFFER
+        ctypes.memmove(held, content, len(content))
+        return 1
 
     def _lent(self, what: Any) -> int:
         self.memory[ctypes.addressof(what)] = what

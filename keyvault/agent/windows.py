@@ -17,6 +17,8 @@ from time import monotonic
 from types import SimpleNamespace
 from typing import Any
 
+from keyvault.store import access_list
+
 _HANDLE, _POINTER, _BOOL, _DWORD, _TEXT = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_uint32, ctypes.c_wchar_p
 INVALID_HANDLE = ctypes.c_void_p(-1).value
 # winerror.h
@@ -30,10 +32,11 @@ INSTANCES, BUFFER = 1, 4096
 ACCESS, OPEN_EXISTING = 0x8000_0000 | 0x4000_0000, 3  # GENERIC_READ, GENERIC_WRITE
 FLAGS = 0x4000_0000 | 0x0010_0000 | 0x0001_0000  # FILE_FLAG_OVERLAPPED, SECURITY_SQOS_PRESENT, SECURITY_IDENTIFICATION
 TOKEN_QUERY, TOKEN_USER = 0x8, 1  # TokenUser of TOKEN_INFORMATION_CLASS
-KERNEL_OBJECT, OWNER = 6, 1  # SE_KERNEL_OBJECT of SE_OBJECT_TYPE, OWNER_SECURITY_INFORMATION
+OWNER, LABEL = 0x1, 0x10  # OWNER_SECURITY_INFORMATION, LABEL_SECURITY_INFORMATION
 TO_END = 0x1 | 0x1000  # PROCESS_TERMINATE, PROCESS_QUERY_LIMITED_INFORMATION
 SDDL_REVISION = 1
 LONGEST_USER = 128  # bytes of a TOKEN_USER and its SID, which SECURITY_MAX_SID_SIZE says has 68
+LONGEST_MAKER = 256  # of a descriptor with an owner and a label
 
 
 class Overlapped(ctypes.Structure):
@@ -60,7 +63,7 @@ class TokenUser(ctypes.Structure):
     _fields_ = [("sid", _POINTER), ("attributes", _DWORD)]
 
 
-# What each returns, and takes. All are told by GetLastError why they failed, but GetSecurityInfo, which returns it.
+# What each returns, and takes. GetLastError tells why one failed.
 FUNCTIONS: dict[str, dict[str, tuple[Any, ...]]] = {
     "kernel32": {
         "CreateNamedPipeW": (_HANDLE, _TEXT, *[_DWORD] * 6, POINTER(SecurityAttributes)),
@@ -90,7 +93,7 @@ FUNCTIONS: dict[str, dict[str, tuple[Any, ...]]] = {
         "GetTokenInformation": (_BOOL, _HANDLE, ctypes.c_int, _POINTER, _DWORD, POINTER(_DWORD)),
         "ConvertSidToStringSidW": (_BOOL, _POINTER, POINTER(_POINTER)),
         "ConvertStringSecurityDescriptorToSecurityDescriptorW": (_BOOL, _TEXT, _DWORD, POINTER(_POINTER), POINTER(_DWORD)),
-        "GetSecurityInfo": (_DWORD, _HANDLE, ctypes.c_int, _DWORD, *[POINTER(_POINTER)] * 5),
+        "GetKernelObjectSecurity": (_BOOL, _HANDLE, _DWORD, _POINTER, _DWORD, POINTER(_DWORD)),
         "ImpersonateNamedPipeClient": (_BOOL, _HANDLE),
         "RevertToSelf": (_BOOL,),
     },
@@ -103,6 +106,13 @@ class Failed(OSError):
     def __init__(self, code: int) -> None:
         super().__init__(f"Windows error {code}")
         self.code = code
+
+
+class Foreign(Failed):
+    """A pipe is there, and of somebody else's making."""
+
+    def __init__(self) -> None:
+        super().__init__(ACCESS_DENIED)
 
 
 @cache
@@ -309,7 +319,7 @@ class Connection(End):
     """A client's end."""
 
     def __init__(self, name: str, deadline: float) -> None:
-        """Connect, once it is our turn. Raises TimeoutError; Failed, with ACCESS_DENIED where the pipe is not this user's."""
+        """Connect, once it is our turn. Raises TimeoutError, Failed, Foreign."""
         calls = api()
         while (handle := calls.CreateFileW(name, ACCESS, 0, None, OPEN_EXISTING, FLAGS, None)) == INVALID_HANDLE:
             if (why := calls.last_error()) != PIPE_BUSY:
@@ -319,22 +329,24 @@ class Connection(End):
             calls.WaitNamedPipeW(name, _milliseconds(deadline))
         super().__init__(handle)
         try:
-            if self._owner() != own_user():
-                raise Failed(ACCESS_DENIED)
+            self._refuse_others()
         except BaseException:
             self.close()
             raise
 
-    def _owner(self) -> str:
-        """The owner of the pipe, which was its maker's to say, but only a name that is the maker's own."""
-        owner, descriptor = _POINTER(), _POINTER()
-        why = api().GetSecurityInfo(self._handle, KERNEL_OBJECT, OWNER, byref(owner), None, None, None, byref(descriptor))
-        if why:
-            raise Failed(why)
+    def _refuse_others(self) -> None:
+        """What a pipe says of its maker was the maker's to say, but only a name of its own, and no level above its own.
+
+        Below medium run the parts of browsers, and what else its own user does not trust.
+        """
+        held, size = (ctypes.c_char * LONGEST_MAKER)(), _DWORD()
+        _checked(api().GetKernelObjectSecurity(self._handle, OWNER | LABEL, byref(held), LONGEST_MAKER, byref(size)))
         try:
-            return _as_text(owner.value)
-        finally:
-            api().LocalFree(descriptor)
+            maker = access_list.parse(held.raw)
+        except access_list.NotUnderstood as exc:
+            raise Foreign from exc
+        if access_list.sid_text(maker.owner) != own_user() or maker.level < access_list.MEDIUM:
+            raise Foreign
 
     def end_server(self) -> None:
         """End the process at the other end, if it is this user's. Raises Failed."""

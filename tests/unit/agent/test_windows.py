@@ -15,7 +15,7 @@ from windows_pipes import ANONYMOUS, ANYBODY, ME, Windows, binary, readable
 
 from keyvault.agent import windows
 from keyvault.agent.lifetime import Lifetime, Limits
-from keyvault.agent.windows import Connection, Failed, Listener
+from keyvault.agent.windows import Connection, Failed, Foreign, Listener
 
 HOME = r"C:\Users\me\AppData\Local\keyvault"
 NAME = windows.pipe_name(ME, HOME)
@@ -189,6 +189,34 @@ def test_nothing_is_sent_to_a_pipe_that_another_user_made_and_opened_to_us(syste
             Connection(NAME, soon())
     assert raised.value.code == windows.ACCESS_DENIED
     assert "WriteFile" not in system.calls
+
+
+@pytest.mark.parametrize(("label", "is_trusted"), [("LW", False), ("ME", True), ("HI", True), ("", True)])
+def test_nothing_is_sent_to_a_pipe_that_a_process_of_low_integrity_made(system: Windows, label: str, is_trusted: bool) -> None:
+    listener = Listener(NAME, ME)
+    pipe = system.pipes[NAME.lower()]
+    pipe.sddl = pipe.sddl.replace("(ML;;NWNR;;;ME)", f"(ML;;NWNR;;;{label})" if label else "")
+    if is_trusted:
+        Connection(NAME, soon()).close()
+    else:
+        with pytest.raises(Foreign):
+            Connection(NAME, soon())
+    listener.close()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", bytes(20), b"\1" + bytes(19), bytes.fromhex("0100108014000000000000001c000000") + bytes(240)]
+)
+def test_a_pipe_whose_maker_cannot_be_read_is_not_trusted(system: Windows, content: bytes) -> None:
+    def odd(handle: int, what: int, held: object, size: int, needed: object) -> int:
+        ctypes.memmove(held, content, len(content))  # type: ignore[arg-type]
+        return 1
+
+    listener = Listener(NAME, ME)
+    system.GetKernelObjectSecurity = odd  # type: ignore[attr-defined]
+    with pytest.raises(Foreign):
+        Connection(NAME, soon())
+    listener.close()
 
 
 @pytest.mark.parametrize("user", [ME, ANYBODY])

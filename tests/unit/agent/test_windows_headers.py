@@ -15,6 +15,7 @@ import pytest
 from wine_calls import COMPILER
 
 from keyvault.agent import windows
+from keyvault.store import access_list
 
 if not COMPILER:
     pytest.skip("no compiler for Windows is installed", allow_module_level=True)
@@ -35,8 +36,13 @@ _NUMBERS = {
     "FILE_FLAG_OVERLAPPED|SECURITY_SQOS_PRESENT|SECURITY_IDENTIFICATION": windows.FLAGS,
     "TOKEN_QUERY": windows.TOKEN_QUERY,
     "TokenUser": windows.TOKEN_USER,
-    "SE_KERNEL_OBJECT": windows.KERNEL_OBJECT,
     "OWNER_SECURITY_INFORMATION": windows.OWNER,
+    "LABEL_SECURITY_INFORMATION": windows.LABEL,
+    "SYSTEM_MANDATORY_LABEL_ACE_TYPE": access_list._LABEL,
+    "SECURITY_MANDATORY_MEDIUM_RID": access_list.MEDIUM,
+    "SE_SACL_PRESENT": access_list._LABELS_PRESENT,
+    "offsetof(SECURITY_DESCRIPTOR_RELATIVE, Sacl)": 12,
+    "offsetof(SYSTEM_MANDATORY_LABEL_ACE, SidStart)": access_list._ENTRY.size,
     "PROCESS_TERMINATE|PROCESS_QUERY_LIMITED_INFORMATION": windows.TO_END,
     "SDDL_REVISION_1": windows.SDDL_REVISION,
     "LOAD_LIBRARY_SEARCH_SYSTEM32": 0x800,

@@ -124,6 +124,18 @@ def test_there_is_one_of_a_name(two: Two) -> None:
     Listener(windows.pipe_name(user, HOME + "2"), user)
 
 
+@pytest.mark.parametrize(("label", "is_trusted"), [("(ML;;NWNR;;;LW)", False), ("(ML;;NWNR;;;ME)", True), ("", True)])
+def test_the_label_of_a_pipe_is_read(two: Two, monkeypatch: pytest.MonkeyPatch, label: str, is_trusted: bool) -> None:
+    monkeypatch.setattr(windows, "closed_to_others", lambda user: f"O:{user}D:P(A;;GA;;;{user})" + (label and f"S:{label}"))
+    with two.as_agent():
+        user, _ = listen(HOME)
+    if is_trusted:
+        Connection(windows.pipe_name(user, HOME), soon())
+    else:
+        assert not pipe_client.end(HOME)
+        assert two.agent.process.poll() is None
+
+
 def test_the_loop_and_its_clients(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipe_client, "PATIENCE", 30.0)
     monkeypatch.setattr(pipe_client, "_TO_END", 30.0)
