@@ -45,17 +45,25 @@ def end(home: str) -> bool:
         raise KeyvaultError(
             "the agent is busy, and does not hear that it is to end", "wait a minute: if it does not go on, it ends itself"
         ) from None
-    except OSError:
+    except windows.Foreign:
         return False
-    try:
-        with suppress(TimeoutError):
-            connection.write(_request(b"lock"), monotonic() + _TO_END)
-        if not connection.is_closed_by(monotonic() + _TO_END):
-            connection.end_server()
-            if not connection.is_closed_by(monotonic() + _TO_DIE):
-                raise KeyvaultError("the agent does not end", "kill its process")
     except windows.Failed as exc:
-        raise KeyvaultError("the agent does not end", "kill its process") from exc
+        if exc.code == windows.FILE_NOT_FOUND:
+            return False
+        raise KeyvaultError(
+            f"the agent cannot be told to end: Windows error {exc.code}",
+            "if it still runs, kill its process",
+        ) from exc
+    try:
+        with suppress(OSError):  # whatever that was, it counts whether its end is closed
+            connection.write(_request(b"lock"), monotonic() + _TO_END)
+        if connection.is_closed_by(monotonic() + _TO_END):
+            return True
+        connection.end_server()
+        if connection.is_closed_by(monotonic() + _TO_DIE):
+            return True
+    except windows.Failed:
+        pass
     finally:
         connection.close()
-    return True
+    raise KeyvaultError("the agent does not end", "kill its process")

@@ -6,9 +6,11 @@ import sys
 
 assert sys.platform != "win32"  # which the type checker wants to hear first
 
+import errno
 import os
 import signal
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
 from keyvault.agent import client
@@ -107,9 +109,17 @@ def end(path: bytes) -> bool:
     if not client.private_folder(os.path.dirname(path)):
         return False
     try:
-        connection = client.connect(path)
-    except OSError:
-        return False
+        connection = client.connect(path, monotonic() + _TO_END)
+    except TimeoutError:
+        raise KeyvaultError(
+            "the agent is busy, and does not hear that it is to end", "wait a minute, or kill its process"
+        ) from None
+    except OSError as exc:
+        if exc.errno in (None, errno.ENOENT, errno.ECONNREFUSED):  # another user's; none; what a killed one left
+            return False
+        raise KeyvaultError(
+            f"the agent cannot be told to end: {(exc.strerror or 'error').lower()}", "if it still runs, kill its process"
+        ) from exc
     try:
         body = b"\0".join([b"1", b"lock", b"/", b"000,0", b"0"])
         connection.settimeout(_TO_END)

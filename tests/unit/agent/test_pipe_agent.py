@@ -152,15 +152,52 @@ def test_there_is_one_agent_a_vault(agent: Agent) -> None:
     assert pipe_client.ask(HOME, b"keys") == KEYS
 
 
-def test_where_another_user_has_the_name_none_starts_and_nothing_is_said(system: Windows) -> None:
+@pytest.mark.parametrize("is_open_to_us", [True, False])
+def test_where_another_user_has_the_name_none_starts_and_nothing_is_said(system: Windows, is_open_to_us: bool) -> None:
     name = windows.pipe_name(ME, HOME)
     with system.process(ANYBODY, 5000):
         windows.Listener(name, ANYBODY)
+        pipe = system.pipes[name.lower()]
+        if is_open_to_us:
+            pipe.sddl += f"(A;;GA;;;{ME})"
         with system.within(system.only_me):
             with pytest.raises(AlreadyExists):
                 listen(HOME)
             assert pipe_client.ask(HOME, b"keys") is None
+            pipe.client, pipe.listening = None, True
+            if is_open_to_us:
+                assert not pipe_client.end(HOME)
+            else:  # whose it is cannot be seen
+                with pytest.raises(KeyvaultError, match="cannot be told to end: Windows error 5"):
+                    pipe_client.end(HOME)
+
+
+def test_a_pipe_that_a_process_of_low_integrity_made_is_no_agent(system: Windows) -> None:
+    with system.process(ME, 77):
+        listen(HOME)
+        pipe = system.pipes[windows.pipe_name(ME, HOME).lower()]
+        pipe.sddl = pipe.sddl.replace("ME)", "LW)")
+        with system.within(system.only_me):
+            assert pipe_client.ask(HOME, b"keys") is None
+            pipe.client, pipe.listening = None, True
             assert not pipe_client.end(HOME)
+    assert "WriteFile" not in system.calls
+
+
+@pytest.mark.parametrize("name", ["CreateFileW", "GetKernelObjectSecurity", "OpenProcessToken"])
+def test_an_agent_that_may_be_there_is_not_taken_for_none(system: Windows, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def fails(*_: object) -> int:
+        system.here.error = 8  # ERROR_NOT_ENOUGH_MEMORY
+        return windows.INVALID_HANDLE if name == "CreateFileW" else 0  # type: ignore[return-value]
+
+    with system.process(ME, 77):
+        listen(HOME)
+        with system.within(system.only_me):
+            monkeypatch.setattr(system, name, fails)
+            with pytest.raises(KeyvaultError, match="Windows error 8") as raised:
+                pipe_client.end(HOME)
+            assert raised.value.hint
+            assert pipe_client.ask(HOME, b"keys") is None
 
 
 def test_a_system_that_refuses_a_pipe_is_told_of(system: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
