@@ -96,11 +96,14 @@ def make_folder(path: str) -> None:
 def copy_list(path: str, fd: int) -> None:
     """Give a file from `create` the list of another; inherited entries come from its folder again.
 
-    Where there is no list, or no place for one, as on a drive with FAT, all stays as it is.
+    Where there is no list, or no place for one, as on a drive with FAT, all stays as it is. Raises UnsafeFile where somebody
+    else owns it: who has put it there since it was read would say who may read what we write.
     """
-    found = access_list.parse(_descriptor(path, None))
+    data = _descriptor(path, None)
+    found = access_list.parse(data)
     if found.access is None:
         return
+    access_list.refuse(path, data, user(), rights=access_list.NONE)
     keep = _PROTECTED_DACL if found.protected else _UNPROTECTED_DACL
     access = ctypes.create_string_buffer(found.access, len(found.access))
     handle = msvcrt.get_osfhandle(fd)

@@ -226,6 +226,22 @@ def test_a_persons_own_file_keeps_its_list(windows: tuple[System, SimpleNamespac
     assert system.list_of(str(tmp_path / "new.ps1")) == CLOSED
 
 
+def test_the_list_of_what_somebody_put_there_meanwhile_is_not_taken_over(
+    windows: tuple[System, SimpleNamespace], tmp_path: Path
+) -> None:
+    system, store = windows
+    path = str(tmp_path / ".env")
+    Path(path).write_bytes(b"old")
+    system.put_list(path, listed((USER, ALL), (USERS, READ), owner=ANOTHER))
+    with pytest.raises(UnsafeFile, match="belongs to another user"):
+        store.files.replace_own(path, TEXT, 0o644)
+    assert os.listdir(tmp_path) == [".env"]
+    assert Path(path).read_bytes() == b"old"
+    system.put_list(path, listed((USER, ALL), (USERS, READ), owner=ADMINISTRATORS))
+    store.files.replace_own(path, TEXT, 0o644)
+    assert Path(path).read_bytes() == TEXT
+
+
 @pytest.mark.parametrize("status", [1, 50])
 def test_a_drive_without_lists_is_written_all_the_same(
     windows: tuple[System, SimpleNamespace], tmp_path: Path, status: int
