@@ -9,7 +9,7 @@ import sys
 from keyvault.agent.lifetime import Limits
 from keyvault.agent.warm import Handed, PurposeKeys
 from keyvault.core import settings
-from keyvault.core.errors import InvalidInput
+from keyvault.core.errors import InvalidInput, KeyvaultError
 
 READY = b"ready\n"
 KEYS_AT = 3584  # the keys come after a text of this length, so that they are read into a buffer that can be wiped
@@ -26,7 +26,10 @@ def encode(handed: Handed) -> bytearray:
     }
     text = json.dumps(about).encode()
     if len(text) > KEYS_AT:
-        raise InvalidInput("the paths of the vault are too long for an agent")
+        raise InvalidInput(
+            "the paths of the vault are too long for an agent",
+            "choose a shorter KEYVAULT_HOME and KEYVAULT_STATE; commands work without an agent",
+        )
     return bytearray(text.ljust(KEYS_AT)) + handed.keys.joined()
 
 
@@ -53,6 +56,14 @@ def _fill(fd: int, buffer: bytearray) -> int:
         while at < len(buffer) and (got := source.readinto(view[at:])):
             at += got
     return at
+
+
+def not_started(exc: OSError) -> KeyvaultError:
+    """Our error where the system makes no process for it."""
+    return KeyvaultError(
+        f"cannot start the agent: {(exc.strerror or 'error').lower()}",
+        "commands work without one; KEYVAULT_NO_AGENT=1 stops the attempts",
+    )
 
 
 def command() -> list[str]:

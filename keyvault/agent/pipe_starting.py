@@ -7,9 +7,8 @@ import subprocess
 import sys
 import threading
 
-from keyvault.agent.handing import READY, command, encode, environment
+from keyvault.agent.handing import READY, command, encode, environment, not_started
 from keyvault.agent.warm import Handed
-from keyvault.core.errors import KeyvaultError
 
 _TO_START = 20.0  # seconds
 if sys.platform == "win32":
@@ -39,7 +38,7 @@ def spawn(handed: Handed, *, wait: bool) -> str:
         )
     except OSError as exc:
         message[:] = bytes(len(message))
-        raise KeyvaultError(f"cannot start the agent: {(exc.strerror or 'error').lower()}") from exc
+        raise not_started(exc) from exc
     said = bytearray()
 
     def talk() -> None:
@@ -69,7 +68,7 @@ def become(handed: Handed) -> int:
     try:
         agent = subprocess.Popen(command(), bufsize=0, stdin=subprocess.PIPE, stdout=2, env=environment())
     except OSError as exc:
-        raise KeyvaultError(f"cannot start the agent: {(exc.strerror or 'error').lower()}") from exc
+        raise not_started(exc) from exc
     _give(agent, message)
     return agent.wait()
 

@@ -14,7 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
 from keyvault.agent import client
-from keyvault.agent.handing import READY, command, encode, environment
+from keyvault.agent.handing import READY, command, encode, environment, not_started
 from keyvault.agent.warm import Handed
 from keyvault.core.errors import KeyvaultError
 
@@ -29,16 +29,16 @@ def spawn(handed: Handed, *, wait: bool) -> str:
 
     It has none of our descriptors, so that nobody waits for the end of a pipe, and is nobody's child. Raises KeyvaultError.
     """
+    message = encode(handed)
     given, gives = os.pipe()
     hears, says = os.pipe()
     try:
         _start(given, says)
     except OSError as exc:
-        raise KeyvaultError(f"cannot start the agent: {(exc.strerror or 'error').lower()}") from exc
+        raise not_started(exc) from exc
     finally:
         os.close(given)
         os.close(says)
-        message = encode(handed)
         try:
             os.writev(gives, [message])
         except BrokenPipeError:
@@ -98,7 +98,7 @@ def become(handed: Handed) -> NoReturn:
         os.dup2(2, 1)  # it tells how it began on stdout, which is for what was asked for
         os.execve(sys.executable, command(), environment())  # noqa: S606
     except OSError as exc:
-        raise KeyvaultError(f"cannot start the agent: {(exc.strerror or 'error').lower()}") from exc
+        raise not_started(exc) from exc
 
 
 def end(path: bytes) -> bool:

@@ -45,8 +45,10 @@ def test_it_arrives_as_it_was_and_fits_into_any_pipe(home: str, state: str, epoc
 
 
 def test_paths_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput) as raised:
         encode(Handed("/" + "x" * 4000, "/", Limits(), PurposeKeys("vault", 1, bytearray(_SIZE))))
+
+    assert "KEYVAULT_HOME" in raised.value.hint
 
 
 @given(st.binary(max_size=_SMALLEST_PIPE))
@@ -83,8 +85,9 @@ def test_the_way_of_windows_says_why_none_began(home: AgentHome, monkeypatch: py
     assert "no vault at" in pipe_starting.spawn(handed, wait=True)
     for module in (pipe_starting, handing):
         monkeypatch.setattr(module, "command", lambda: ["/nowhere/python"])
-    with pytest.raises(KeyvaultError, match="cannot start"):
+    with pytest.raises(KeyvaultError, match="cannot start") as raised:
         pipe_starting.spawn(_handed(home), wait=True)
+    assert "KEYVAULT_NO_AGENT=1" in raised.value.hint
 
 
 def test_the_way_of_windows_gives_up_on_one_that_says_nothing(home: AgentHome, monkeypatch: pytest.MonkeyPatch) -> None:
