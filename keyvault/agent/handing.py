@@ -66,12 +66,15 @@ def not_started(exc: OSError) -> KeyvaultError:
     )
 
 
-def command() -> list[str]:
-    """The agent's command line: an interpreter that heeds no PYTHON* variable, in UTF-8 whatever the locale."""
+def command(*options: str) -> list[str]:
+    """The agent's command line: an interpreter that heeds no PYTHON* variable, in UTF-8 whatever the locale.
+
+    With `--foreground` it tells a person, and not us, whether it began.
+    """
     site = sys.modules.get("site")
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     isolation = "-P" if package.startswith(getattr(site, "USER_SITE", None) or "\0") else "-I"
-    return [sys.executable, isolation, "-X", "utf8", os.path.join(package, "__main__.py"), "agent", "--take-over"]
+    return [sys.executable, isolation, "-X", "utf8", os.path.join(package, "__main__.py"), "agent", "--take-over", *options]
 
 
 def environment() -> dict[str, str]:

@@ -18,7 +18,7 @@ else:
 
 
 def spawn(handed: Handed, *, wait: bool) -> str:
-    """Start an agent that outlives this process; why it did not start, or "". `wait`: until it says.
+    """Start an agent that outlives this process; why it did not start, a hint on the next line, or "". `wait`: until it says.
 
     It gets none of our handles but the two pipes, and a console that nobody sees: none at all (DETACHED_PROCESS) would be none
     for the launcher of a virtual environment, whose interpreter would then open a window. Raises KeyvaultError.
@@ -66,7 +66,7 @@ def become(handed: Handed) -> int:
     """Run an agent in the foreground, for there is no exec, and pass on its exit code. Raises KeyvaultError."""
     message = encode(handed)
     try:
-        agent = subprocess.Popen(command(), bufsize=0, stdin=subprocess.PIPE, stdout=2, env=environment())
+        agent = subprocess.Popen(command("--foreground"), bufsize=0, stdin=subprocess.PIPE, env=environment())
     except OSError as exc:
         raise not_started(exc) from exc
     _give(agent, message)

@@ -25,7 +25,7 @@ _TO_START, _TO_END, _TO_DIE = 20.0, 3.0, 2.0  # seconds
 
 
 def spawn(handed: Handed, *, wait: bool) -> str:
-    """Start an agent that outlives this process; why it did not start, or "" (always, unless `wait`).
+    """Start an agent that outlives this process; why it did not start, a hint on the next line, or "" (always, unless `wait`).
 
     It has none of our descriptors, so that nobody waits for the end of a pipe, and is nobody's child. Raises KeyvaultError.
     """
@@ -95,8 +95,7 @@ def become(handed: Handed) -> NoReturn:
     os.close(gives)
     try:
         os.dup2(given, 0)
-        os.dup2(2, 1)  # it tells how it began on stdout, which is for what was asked for
-        os.execve(sys.executable, command(), environment())  # noqa: S606
+        os.execve(sys.executable, command("--foreground"), environment())  # noqa: S606
     except OSError as exc:
         raise not_started(exc) from exc
 

@@ -102,7 +102,7 @@ def test_the_way_of_windows_does_not_wait_where_nobody_asks(home: AgentHome, mon
 
 
 def test_in_the_foreground_its_exit_code_is_passed_on(home: AgentHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipe_starting, "command", lambda: ["sh", "-c", "exit $(( $(wc -c) / 1000 ))"])
+    monkeypatch.setattr(pipe_starting, "command", lambda option: ["sh", "-c", "exit $(( $(wc -c) / 1000 ))"])
     assert pipe_starting.become(_handed(home)) == 3
 
 
