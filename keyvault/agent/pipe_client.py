@@ -18,7 +18,7 @@ def ask(home: str, verb: bytes, *arguments: str) -> bytes | None:
     try:
         connection = windows.Connection(windows.pipe_name(windows.own_user(), home), deadline)
         try:
-            connection.write(_request(verb, arguments), deadline)
+            connection.write(protocol.request(verb, arguments), deadline)
             if connection.read_all(1, deadline) != b"A":
                 return None
             size = int.from_bytes(connection.read_all(4, deadline), "big")
@@ -29,12 +29,6 @@ def ask(home: str, verb: bytes, *arguments: str) -> bytes | None:
             connection.close()
     except OSError:  # TimeoutError too
         return None
-
-
-def _request(verb: bytes, arguments: tuple[str, ...] = ()) -> bytes:
-    said = (word.encode("utf-8", "surrogatepass") for word in arguments)
-    body = b"\0".join([b"1", verb, b"/", b"000,0", b"%d" % len(arguments), *said])
-    return len(body).to_bytes(4, "big") + body
 
 
 def end(home: str) -> bool:
@@ -51,19 +45,19 @@ def end(home: str) -> bool:
         if exc.code == windows.FILE_NOT_FOUND:
             return False
         raise KeyvaultError(
-            f"the agent cannot be told to end: Windows error {exc.code}",
-            "if it still runs, kill its process",
+            f"the agent cannot be told to end: Windows error {exc.code}", "if it still runs, kill its process"
         ) from exc
     try:
         with suppress(OSError):  # whatever that was, it counts whether its end is closed
-            connection.write(_request(b"lock"), monotonic() + _TO_END)
+            connection.write(protocol.request(b"lock"), monotonic() + _TO_END)
         if connection.is_closed_by(monotonic() + _TO_END):
             return True
         connection.end_server()
         if connection.is_closed_by(monotonic() + _TO_DIE):
             return True
-    except windows.Failed:
-        pass
+        why = None
+    except windows.Failed as exc:
+        why = exc
     finally:
         connection.close()
-    raise KeyvaultError("the agent does not end", "kill its process")
+    raise KeyvaultError("the agent does not end", "kill its process") from why

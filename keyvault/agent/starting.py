@@ -13,7 +13,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
-from keyvault.agent import client
+from keyvault.agent import client, protocol
 from keyvault.agent.handing import READY, command, encode, environment, not_started
 from keyvault.agent.warm import Handed
 from keyvault.core.errors import KeyvaultError
@@ -120,10 +120,9 @@ def end(path: bytes) -> bool:
             f"the agent cannot be told to end: {(exc.strerror or 'error').lower()}", "if it still runs, kill its process"
         ) from exc
     try:
-        body = b"\0".join([b"1", b"lock", b"/", b"000,0", b"0"])
         connection.settimeout(_TO_END)
         with suppress(TimeoutError):
-            connection.sendall(len(body).to_bytes(4, "big") + body)
+            connection.sendall(protocol.request(b"lock"))
         if not _is_gone(connection, _TO_END):
             os.kill(client.peer(connection)[1], signal.SIGKILL)
             if not _is_gone(connection, _TO_DIE):

@@ -233,7 +233,7 @@ def test_who_does_not_take_its_answer_is_left(agent: Agent, monkeypatch: pytest.
     monkeypatch.setattr(pipe_server, "TO_READ", 0.5)
     agent.answer = lambda call: protocol.data(bytes(60_000))
     with connected() as connection:
-        connection.write(pipe_client._request(b"keys"), soon())
+        connection.write(protocol.request(b"keys"), soon())
         while not agent.asked:
             time.sleep(0.01)
         agent.answer = lambda call: protocol.data(KEYS)
@@ -241,7 +241,7 @@ def test_who_does_not_take_its_answer_is_left(agent: Agent, monkeypatch: pytest.
 
 
 def test_who_goes_away_in_between_ends_nothing(agent: Agent) -> None:
-    for part in (b"\0", pipe_client._request(b"keys")):
+    for part in (b"\0", protocol.request(b"keys")):
         with connected() as connection:
             connection.write(part, soon())
     assert pipe_client.ask(HOME, b"keys") == KEYS
