@@ -1,4 +1,4 @@
-"""Files and folders on Windows, against a stand-in of its calls (tests/windows_system.py). It never ran on Windows."""
+"""Files and folders on Windows, against a stand-in of its calls (tests/windows_files.py). It never ran on Windows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from windows_system import ALL, ANOTHER, READ, USER, USERS, System, listed, running
+from windows_files import ALL, ANOTHER, READ, USER, USERS, System, listed, running
 
 from keyvault.core.errors import AlreadyExists, StoreBusy, StoreFailed, UnsafeFile
 from keyvault.store import access_list

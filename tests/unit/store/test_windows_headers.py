@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 from conftest import ROOT
-from windows_system import running
+from windows_files import running
 
 from keyvault.store import access_list, files
 

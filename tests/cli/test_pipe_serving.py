@@ -18,7 +18,7 @@ from keyvault.agent.lifetime import Limits
 from keyvault.agent.pipe_server import PipeServer, listen
 from keyvault.agent.warm import Handed, purpose_keys
 from keyvault.cli import agents
-from keyvault.cli.serving_windows import Agent
+from keyvault.cli.pipe_serving import Agent
 from keyvault.core import settings
 from keyvault.core.errors import KeyvaultError, Locked, RolledBack
 from keyvault.core.settings import Settings
@@ -252,7 +252,7 @@ from windows_pipes import Windows
 from keyvault.agent import pipe_client, windows
 system = Windows()
 windows.api = lambda: system
-from keyvault.cli import serving_windows
+from keyvault.cli import pipe_serving
 
 def client():
     for _ in range(500):
@@ -264,7 +264,7 @@ def client():
 
 if sys.argv[3]:
     threading.Thread(target=client, daemon=True).start()
-sys.exit(serving_windows.take_over(in_foreground=sys.argv[4:] == ["--foreground"]))
+sys.exit(pipe_serving.take_over(in_foreground=sys.argv[4:] == ["--foreground"]))
 """
 
 
