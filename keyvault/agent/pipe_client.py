@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from time import monotonic
 
-from keyvault.agent import protocol, windows
+from keyvault.agent import pipe, protocol
 from keyvault.core.errors import KeyvaultError
+from keyvault.core.windows_calls import FILE_NOT_FOUND, Failed
 
 PATIENCE = 2.0  # seconds, one client after another
 _TO_END, _TO_DIE = 3.0, 2.0
@@ -16,7 +17,7 @@ def ask(home: str, verb: bytes, *arguments: str) -> bytes | None:
     """What the agent of the vault in `home` answers, or None: none is there, or it is odd, or of somebody else's making."""
     deadline = monotonic() + PATIENCE
     try:
-        connection = windows.Connection(windows.pipe_name(windows.own_user(), home), deadline)
+        connection = pipe.Connection(pipe.pipe_name(pipe.own_user(), home), deadline)
         try:
             connection.write(protocol.request(verb, arguments), deadline)
             if connection.read_all(1, deadline) != b"A":
@@ -34,15 +35,15 @@ def ask(home: str, verb: bytes, *arguments: str) -> bytes | None:
 def end(home: str) -> bool:
     """End the agent of this vault, and return when its process is gone; whether there was one. Raises KeyvaultError."""
     try:
-        connection = windows.Connection(windows.pipe_name(windows.own_user(), home), monotonic() + _TO_END)
+        connection = pipe.Connection(pipe.pipe_name(pipe.own_user(), home), monotonic() + _TO_END)
     except TimeoutError:
         raise KeyvaultError(
             "the agent is busy, and does not hear that it is to end", "wait a minute: if it does not go on, it ends itself"
         ) from None
-    except windows.Foreign:
+    except pipe.Foreign:
         return False
-    except windows.Failed as exc:
-        if exc.code == windows.FILE_NOT_FOUND:
+    except Failed as exc:
+        if exc.code == FILE_NOT_FOUND:
             return False
         raise KeyvaultError(
             f"the agent cannot be told to end: Windows error {exc.code}", "if it still runs, kill its process"
@@ -56,7 +57,7 @@ def end(home: str) -> bool:
         if connection.is_closed_by(monotonic() + _TO_DIE):
             return True
         why = None
-    except windows.Failed as exc:
+    except Failed as exc:
         why = exc
     finally:
         connection.close()

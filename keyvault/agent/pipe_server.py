@@ -11,17 +11,18 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
-from keyvault.agent import protocol, windows
+from keyvault.agent import pipe, protocol
 from keyvault.agent.lifetime import TICK, Lifetime
 from keyvault.agent.protocol import LARGEST_PIPE_REQUEST, REFUSED, Call, Reply
 from keyvault.core.errors import AlreadyExists, StoreFailed
+from keyvault.core.windows_calls import ACCESS_DENIED, PIPE_BUSY, Failed
 
 TO_ASK, TO_READ = 2.0, 5.0  # seconds a client has to send its request, and to take its answer
 TO_SERVE = 60.0  # seconds for one client; what it waits for may never come, and until then no limit counts
 
 
 class Listener(Protocol):
-    """As keyvault.agent.windows has it. What waits raises TimeoutError after its deadline; what fails, OSError."""
+    """As keyvault.agent.pipe has it. What waits raises TimeoutError after its deadline; what fails, OSError."""
 
     def accept(self, deadline: float) -> bool: ...
     def read_all(self, size: int, deadline: float) -> bytes: ...
@@ -31,13 +32,13 @@ class Listener(Protocol):
     def hang_up(self) -> None: ...
 
 
-def listen(home: str) -> tuple[str, windows.Listener]:
+def listen(home: str) -> tuple[str, pipe.Listener]:
     """This user, and the pipe for the vault in `home`. Raises AlreadyExists where another process has it, StoreFailed."""
     try:
-        user = windows.own_user()
-        return user, windows.Listener(windows.pipe_name(user, home), user)
-    except windows.Failed as exc:
-        if exc.code in (windows.ACCESS_DENIED, windows.PIPE_BUSY):
+        user = pipe.own_user()
+        return user, pipe.Listener(pipe.pipe_name(user, home), user)
+    except Failed as exc:
+        if exc.code in (ACCESS_DENIED, PIPE_BUSY):
             raise AlreadyExists(
                 "an agent for this vault runs already, or another program has its pipe",
                 "keyvault status; keyvault lock ends it",

@@ -13,13 +13,13 @@ import pytest
 from agents import AgentHome, agent_home
 from windows_pipes import ME, Windows
 
-from keyvault.agent import handing, keys, pipe_client, pipe_server, pipe_starting, windows
+from keyvault.agent import handing, keys, pipe_client, pipe_server, pipe_starting
 from keyvault.agent.lifetime import Limits
 from keyvault.agent.pipe_server import PipeServer, listen
 from keyvault.agent.warm import Handed, purpose_keys
 from keyvault.cli import agents
 from keyvault.cli.pipe_serving import Agent
-from keyvault.core import settings
+from keyvault.core import settings, windows_calls
 from keyvault.core.errors import KeyvaultError, Locked, RolledBack
 from keyvault.core.settings import Settings
 from keyvault.unlock.opening import open_vault
@@ -91,7 +91,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     with agent_home() as home:
         system = Windows()
         made = Place(home, system)
-        monkeypatch.setattr(windows, "api", lambda: system)
+        monkeypatch.setattr(windows_calls, "api", lambda: system)
         for module in (agents, keys):
             monkeypatch.setattr(module, "sys", SimpleNamespace(platform="win32"))
         monkeypatch.setattr(pipe_starting, "spawn", made.spawn)
@@ -249,9 +249,10 @@ def test_without_its_vault_it_ends(place: Place) -> None:
 _PROCESS = """
 import sys, threading, time
 from windows_pipes import Windows
-from keyvault.agent import pipe_client, windows
+from keyvault.agent import pipe_client
+from keyvault.core import windows_calls
 system = Windows()
-windows.api = lambda: system
+windows_calls.api = lambda: system
 from keyvault.cli import pipe_serving
 
 def client():

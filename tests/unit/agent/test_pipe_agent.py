@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from windows_pipes import ANYBODY, ME, Windows
 
-from keyvault.agent import client, pipe_client, pipe_server, protocol, windows
-from keyvault.agent.lifetime import Lifetime, Limits
+from keyvault.agent import client, pipe_client, pipe_server, protocol
+from keyvault.agent.lifetime import Lifetime, Limits, windows_awake, windows_with_sleep
+from keyvault.agent.pipe import Connection, Listener, pipe_name
 from keyvault.agent.pipe_server import PipeServer, listen
 from keyvault.agent.protocol import LARGEST_PIPE_REQUEST, Call, Reply
+from keyvault.core import windows_calls
 from keyvault.core.errors import AlreadyExists, KeyvaultError, StoreFailed
 
 HOME = r"C:\Users\me\vault"
@@ -26,7 +28,7 @@ KEYS = b"vault\x001\0\0" + bytes(range(160))
 @pytest.fixture
 def system(monkeypatch: pytest.MonkeyPatch) -> Iterator[Windows]:
     made = Windows()
-    monkeypatch.setattr(windows, "api", lambda: made)
+    monkeypatch.setattr(windows_calls, "api", lambda: made)
     yield made
     assert made.is_clean(), vars(made)
 
@@ -35,7 +37,7 @@ class Agent:
     """A process with the loop; `why` is how it ended."""
 
     def __init__(self, system: Windows, limits: Limits) -> None:
-        self.system, self.lifetime = system, Lifetime(limits, windows.with_sleep, windows.awake)
+        self.system, self.lifetime = system, Lifetime(limits, windows_with_sleep, windows_awake)
         self.asked: list[Call] = []
         self.answer: Callable[[Call], Reply] = lambda call: protocol.data(KEYS)
         self.unwanted = self.why = ""
@@ -68,8 +70,8 @@ def agent(system: Windows, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agent]:
 
 
 @contextlib.contextmanager
-def connected() -> Iterator[windows.Connection]:
-    connection = windows.Connection(windows.pipe_name(ME, HOME), time.monotonic() + 5)
+def connected() -> Iterator[Connection]:
+    connection = Connection(pipe_name(ME, HOME), time.monotonic() + 5)
     yield connection
     connection.close()
 
@@ -154,9 +156,9 @@ def test_there_is_one_agent_a_vault(agent: Agent) -> None:
 
 @pytest.mark.parametrize("is_open_to_us", [True, False])
 def test_where_another_user_has_the_name_none_starts_and_nothing_is_said(system: Windows, is_open_to_us: bool) -> None:
-    name = windows.pipe_name(ME, HOME)
+    name = pipe_name(ME, HOME)
     with system.process(ANYBODY, 5000):
-        windows.Listener(name, ANYBODY)
+        Listener(name, ANYBODY)
         pipe = system.pipes[name.lower()]
         if is_open_to_us:
             pipe.sddl += f"(A;;GA;;;{ME})"
@@ -175,7 +177,7 @@ def test_where_another_user_has_the_name_none_starts_and_nothing_is_said(system:
 def test_a_pipe_that_a_process_of_low_integrity_made_is_no_agent(system: Windows) -> None:
     with system.process(ME, 77):
         listen(HOME)
-        pipe = system.pipes[windows.pipe_name(ME, HOME).lower()]
+        pipe = system.pipes[pipe_name(ME, HOME).lower()]
         pipe.sddl = pipe.sddl.replace("ME)", "LW)")
         with system.within(system.only_me):
             assert pipe_client.ask(HOME, b"keys") is None
@@ -188,7 +190,7 @@ def test_a_pipe_that_a_process_of_low_integrity_made_is_no_agent(system: Windows
 def test_an_agent_that_may_be_there_is_not_taken_for_none(system: Windows, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     def fails(*_: object) -> int:
         system.here.error = 8  # ERROR_NOT_ENOUGH_MEMORY
-        return windows.INVALID_HANDLE if name == "CreateFileW" else 0  # type: ignore[return-value]
+        return windows_calls.INVALID_HANDLE if name == "CreateFileW" else 0  # type: ignore[return-value]
 
     with system.process(ME, 77):
         listen(HOME)
@@ -201,13 +203,15 @@ def test_an_agent_that_may_be_there_is_not_taken_for_none(system: Windows, monke
 
 
 def test_a_system_that_refuses_a_pipe_is_told_of(system: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "closed_to_others", lambda user: f"O:{ANYBODY}D:P(A;;GA;;;{ANYBODY})S:(ML;;NWNR;;;ME)")
+    monkeypatch.setattr(
+        "keyvault.agent.pipe.closed_to_others", lambda user: f"O:{ANYBODY}D:P(A;;GA;;;{ANYBODY})S:(ML;;NWNR;;;ME)"
+    )
     with pytest.raises(StoreFailed, match="1307"):
         listen(HOME)
 
 
 def test_a_request_of_somebody_else_is_not_answered(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "FLAGS", 0x40000000)  # so it does not say whose it is
+    monkeypatch.setattr("keyvault.agent.pipe.FLAGS", 0x40000000)  # so it does not say whose it is
     assert pipe_client.ask(HOME, b"keys") is None
     assert agent.asked == []
 
@@ -223,7 +227,7 @@ def test_who_says_too_little_or_announces_too_much_gets_nothing_and_holds_nobody
     with connected() as connection:
         if sent:
             connection.write(sent, soon())
-        with pytest.raises(windows.Failed):
+        with pytest.raises(windows_calls.Failed):
             connection.read(1, soon())
     assert agent.asked == []
     assert pipe_client.ask(HOME, b"keys") == KEYS
@@ -251,7 +255,7 @@ def test_who_goes_away_in_between_ends_nothing(agent: Agent) -> None:
 def test_no_request_ends_it(body: bytes) -> None:
     with pytest.MonkeyPatch.context() as patched:
         system = Windows()
-        patched.setattr(windows, "api", lambda: system)
+        patched.setattr(windows_calls, "api", lambda: system)
         patched.setattr(pipe_server, "TICK", 0.01)
         agent = Agent(system, Limits())
         with connected() as connection:
