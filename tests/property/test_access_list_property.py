@@ -131,6 +131,14 @@ def test_the_level_is_the_label_s_and_medium_without_one(data: bytes, level: int
     assert access_list.parse(data).level == level
 
 
+@given(cut=st.integers(0, 100), at=st.integers(0, 100), put=st.integers(0, 255))
+def test_a_damaged_label_is_a_level_or_not_understood(cut: int, at: int, put: int) -> None:
+    damaged = bytearray(labelled(0x1000)[:cut])
+    damaged[at : at + 1] = bytes([put])
+    with suppress(NotUnderstood):
+        assert 0 <= access_list.parse(bytes(damaged)).level < 2**32
+
+
 @pytest.mark.parametrize("sid", [SYSTEM, access_list._sid(16), access_list._sid(16, 0x2000, 0x2000), b"\1"])
 def test_a_label_that_names_no_level_is_not_understood(sid: bytes) -> None:
     with pytest.raises(NotUnderstood):
