@@ -47,12 +47,12 @@ def _run(words: list[str], *, asked: bool) -> int:
         from keyvault.cli import version
 
         return version.show()
-    if words == ["agent", "--take-over"]:
+    if words[:2] == ["agent", "--take-over"]:
         if sys.platform == "win32":
-            from keyvault.cli import serving_windows as serving
+            from keyvault.cli import pipe_serving as serving
         else:
             from keyvault.cli import serving
-        return serving.take_over()
+        return serving.take_over(in_foreground=words[2:] == ["--foreground"])
     if sys.platform != "win32" and not asked:
         from keyvault.agent import client
 

@@ -1,6 +1,6 @@
 """A stand-in for the functions of Windows that the agent calls, after their documentation; Windows itself is not here.
 
-They are called through ctypes, with the types that `keyvault.agent.windows` gives them. Threads play the processes.
+They are called through ctypes, with the types that `keyvault.core.windows_calls` gives them. Threads play the processes.
 """
 
 from __future__ import annotations
@@ -8,16 +8,19 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import re
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from keyvault.agent import windows
+from keyvault.core import windows_calls
 
 ME, ADMINISTRATORS, ANYBODY = "S-1-5-21-1-2-3-1001", "S-1-5-32-544", "S-1-5-21-1-2-3-1002"
 ANONYMOUS = "S-1-5-7"
-INVALID_HANDLE = windows.INVALID_HANDLE
+FOR_FILES = ("CreateDirectoryW", "SetSecurityInfo")  # which are in windows_files
+LEVELS = {"LW": 0x1000, "ME": 0x2000, "HI": 0x3000}
+INVALID_HANDLE = windows_calls.INVALID_HANDLE
 NOT_FOUND, INVALID_OWNER, CANNOT_IMPERSONATE, NOT_CONNECTED, INVALID_PARAMETER = 1168, 1307, 1368, 233, 87
 
 
@@ -25,14 +28,7 @@ def binary(sid: str) -> bytes:
     """A SID as in memory: revision, count, authority (6 bytes, big-endian), and subauthorities."""
     _, revision, authority, *rest = sid.split("-")
     parts = b"".join(int(part).to_bytes(4, "little") for part in rest)
-    return bytes([int(revision), len(rest)]) + int(authority).to_bytes(6, "big") + parts
-
-
-def readable(address: int) -> str:
-    head = ctypes.string_at(address, 8)
-    parts = ctypes.string_at(address + 8, 4 * head[1])
-    rest = [str(int.from_bytes(parts[at : at + 4], "little")) for at in range(0, len(parts), 4)]
-    return "-".join(["S", str(head[0]), str(int.from_bytes(head[2:], "big")), *rest])
+    return bytes([int(revision), len(rest)]) + int(authority, 0).to_bytes(6, "big") + parts
 
 
 class Process:
@@ -53,6 +49,15 @@ class Pipe:
     @property
     def owner(self) -> str:
         return re.match(r"O:(S-[\d-]+)D:", self.sddl).group(1)  # type: ignore[union-attr]
+
+    @property
+    def label(self) -> bytes:
+        """The list with its mandatory label, or nothing."""
+        found = re.search(r"\(ML;;NWNR;;;(\w\w)\)", self.sddl)
+        if not found:
+            return b""
+        sid = binary(f"S-1-16-{LEVELS[found[1]]}")
+        return struct.pack("<BBHHHBBHI", 2, 0, 16 + len(sid), 1, 0, 0x11, 0, 8 + len(sid), 3) + sid
 
     @property
     def allowed(self) -> list[str]:
@@ -77,14 +82,14 @@ class Operation:
             return
         try:
             moved = self.attempt()
-        except windows.Failed as exc:
+        except windows_calls.Failed as exc:
             self.ended, self.error = True, exc.code
         else:
             self.ended, self.moved = moved is not None, moved or 0
 
 
 class Windows:
-    """The system. Its functions are attributes, as of what `windows.api` returns."""
+    """The system. Its functions are attributes, as of what `windows_calls.api` returns."""
 
     def __init__(self) -> None:
         self.change = threading.Condition(threading.RLock())
@@ -99,8 +104,10 @@ class Windows:
         self.slept = 0.0
         self._next = 0x100
         self.only_me = self._process(ME, 4000)
-        for functions in windows.FUNCTIONS.values():
+        for functions in windows_calls.FUNCTIONS.values():
             for name, (returns, *takes) in functions.items():
+                if name in FOR_FILES:
+                    continue
                 setattr(self, name, ctypes.CFUNCTYPE(returns, *takes)(self._told(name, getattr(self, "_" + name))))
 
     def _told(self, name: str, function: Callable[..., int]) -> Callable[..., int]:
@@ -109,7 +116,7 @@ class Windows:
                 self.calls.append(name)
                 try:
                     return function(*arguments)
-                except windows.Failed as exc:
+                except windows_calls.Failed as exc:
                     self.here.error = exc.code
                     return INVALID_HANDLE if name in ("CreateFileW", "CreateNamedPipeW") else 0  # type: ignore[return-value]
                 except Exception as exc:
@@ -123,7 +130,7 @@ class Windows:
         return not (self.faults or self.handles or self.memory or self.operations)
 
     def last_error(self) -> int:
-        return int(self.here.error)
+        return int(getattr(self.here, "error", 0))
 
     # -- processes
 
@@ -170,13 +177,13 @@ class Windows:
     def _given(self, handle: int | None, kind: type) -> Any:
         found = self.handles.get(handle or 0, (None,))[0]
         if not isinstance(found, kind):
-            raise windows.Failed(6)  # ERROR_INVALID_HANDLE
+            raise windows_calls.Failed(6)  # ERROR_INVALID_HANDLE
         return found
 
     def _CloseHandle(self, handle: int) -> int:  # noqa: N802
         what, _ = self.handles.pop(handle, (None, None))
         if what is None:
-            raise windows.Failed(6)  # ERROR_INVALID_HANDLE
+            raise windows_calls.Failed(6)  # ERROR_INVALID_HANDLE
         if isinstance(what, Pipe):
             what.served_is_open = False
             self.pipes = {name: pipe for name, pipe in self.pipes.items() if pipe is not what}
@@ -193,14 +200,14 @@ class Windows:
         assert mode == 0x40080003
         assert kind == 8
         assert most == 1
-        assert security.contents.length == ctypes.sizeof(windows.SecurityAttributes)
+        assert security.contents.length == ctypes.sizeof(windows_calls.SecurityAttributes)
         assert not security.contents.inherit
         sddl = self.memory[security.contents.descriptor]
         if name.lower() in self.pipes:
-            raise windows.Failed(windows.ACCESS_DENIED)  # FILE_FLAG_FIRST_PIPE_INSTANCE
+            raise windows_calls.Failed(windows_calls.ACCESS_DENIED)  # FILE_FLAG_FIRST_PIPE_INSTANCE
         pipe = Pipe(self.now, sddl.value, into)
         if pipe.owner != self.now.user:
-            raise windows.Failed(INVALID_OWNER)
+            raise windows_calls.Failed(INVALID_OWNER)
         self.pipes[name.lower()] = pipe
         return self._new(pipe)
 
@@ -211,11 +218,11 @@ class Windows:
         assert (share, how, template) == (0, 3, None)
         pipe = self.pipes.get(name.lower())
         if pipe is None:
-            raise windows.Failed(windows.FILE_NOT_FOUND)
+            raise windows_calls.Failed(windows_calls.FILE_NOT_FOUND)
         if self.now.user not in pipe.allowed:
-            raise windows.Failed(windows.ACCESS_DENIED)
+            raise windows_calls.Failed(windows_calls.ACCESS_DENIED)
         if pipe.client or not pipe.listening:
-            raise windows.Failed(windows.PIPE_BUSY)
+            raise windows_calls.Failed(windows_calls.PIPE_BUSY)
         pipe.client, pipe.listening, pipe.was_read = ClientEnd(pipe, self.now, flags), False, False
         self._all_go_on()
         return self._new(pipe.client)
@@ -223,20 +230,20 @@ class Windows:
     def _WaitNamedPipeW(self, name: str, patience: int) -> int:  # noqa: N802
         assert 0 < patience <= 60_000
         if name.lower() not in self.pipes:
-            raise windows.Failed(windows.FILE_NOT_FOUND)
+            raise windows_calls.Failed(windows_calls.FILE_NOT_FOUND)
 
         def is_free() -> bool:
             pipe = self.pipes.get(name.lower())
             return pipe is None or (pipe.listening and not pipe.client)
 
         if not self.change.wait_for(is_free, patience / 1000):
-            raise windows.Failed(121)  # ERROR_SEM_TIMEOUT
+            raise windows_calls.Failed(121)  # ERROR_SEM_TIMEOUT
         return 1
 
     def _ConnectNamedPipe(self, handle: int, overlapped: Any) -> int:  # noqa: N802
         pipe = self._given(handle, Pipe)
         if pipe.client:
-            raise windows.Failed(windows.PIPE_CONNECTED if pipe.client.is_open else windows.NO_DATA)
+            raise windows_calls.Failed(windows_calls.PIPE_CONNECTED if pipe.client.is_open else windows_calls.NO_DATA)
         pipe.listening = True
         self.change.notify_all()
         return self._begin(overlapped, lambda: 0 if pipe.client else None)
@@ -254,11 +261,11 @@ class Windows:
         def attempt() -> int | None:
             client = end.client if isinstance(end, Pipe) else end
             if client is None or client.is_cut:
-                raise windows.Failed(NOT_CONNECTED)
+                raise windows_calls.Failed(NOT_CONNECTED)
             source = client.to_server if isinstance(end, Pipe) else client.to_client
             if not source:
                 if not (client.is_open if isinstance(end, Pipe) else client.pipe.served_is_open):
-                    raise windows.Failed(windows.BROKEN_PIPE)
+                    raise windows_calls.Failed(windows_calls.BROKEN_PIPE)
                 return None
             client.pipe.was_read = client.pipe.was_read or isinstance(end, Pipe)
             part = bytes(source[:most])
@@ -275,9 +282,9 @@ class Windows:
         def attempt() -> int | None:
             client = end.client if isinstance(end, Pipe) else end
             if client is None or client.is_cut:
-                raise windows.Failed(NOT_CONNECTED)
+                raise windows_calls.Failed(NOT_CONNECTED)
             if not (client.is_open if isinstance(end, Pipe) else client.pipe.served_is_open):
-                raise windows.Failed(windows.NO_DATA)
+                raise windows_calls.Failed(windows_calls.NO_DATA)
             sink = client.to_client if isinstance(end, Pipe) else client.to_server
             fits = max(0, client.pipe.size - len(sink))
             sink += left[0][:fits]
@@ -293,11 +300,11 @@ class Windows:
         operation = Operation(attempt)
         operation.go_on()
         if operation.ended and operation.error:
-            raise windows.Failed(operation.error)
+            raise windows_calls.Failed(operation.error)
         self.operations[ctypes.addressof(overlapped.contents)] = operation
         self._all_go_on()
         if not operation.ended:
-            raise windows.Failed(windows.IO_PENDING)
+            raise windows_calls.Failed(windows_calls.IO_PENDING)
         return 1
 
     def _all_go_on(self) -> None:
@@ -314,14 +321,14 @@ class Windows:
 
     def _WaitForSingleObject(self, event: int, patience: int) -> int:  # noqa: N802
         assert self._given(event, str) == "event"
-        waited = [self.operations[at] for at in self.operations if windows.Overlapped.from_address(at).event == event]
+        waited = [self.operations[at] for at in self.operations if windows_calls.Overlapped.from_address(at).event == event]
         return 0 if self.change.wait_for(lambda: all(one.ended for one in waited), patience / 1000) else 258
 
     def _CancelIoEx(self, handle: int, overlapped: Any) -> int:  # noqa: N802
         operation = self.operations[ctypes.addressof(overlapped.contents)]
         if operation.ended:
-            raise windows.Failed(NOT_FOUND)
-        operation.ended, operation.error = True, windows.OPERATION_ABORTED
+            raise windows_calls.Failed(NOT_FOUND)
+        operation.ended, operation.error = True, windows_calls.OPERATION_ABORTED
         return 1
 
     def _GetOverlappedResult(self, handle: int, overlapped: Any, moved: Any, wait: int) -> int:  # noqa: N802
@@ -330,7 +337,7 @@ class Windows:
         assert self.change.wait_for(lambda: operation.ended, 20)
         moved.contents.value = operation.moved
         if operation.error:
-            raise windows.Failed(operation.error)
+            raise windows_calls.Failed(operation.error)
         return 1
 
     # -- who is who
@@ -345,9 +352,9 @@ class Windows:
         assert (access, inherit) == (0x1001, 0)
         process = self.processes.get(number)
         if process is None:
-            raise windows.Failed(INVALID_PARAMETER)
+            raise windows_calls.Failed(INVALID_PARAMETER)
         if process.user != self.now.user:
-            raise windows.Failed(windows.ACCESS_DENIED)
+            raise windows_calls.Failed(windows_calls.ACCESS_DENIED)
         return self._new(process)
 
     def _TerminateProcess(self, handle: int, code: int) -> int:  # noqa: N802
@@ -367,7 +374,7 @@ class Windows:
     def _ImpersonateNamedPipeClient(self, handle: int) -> int:  # noqa: N802
         pipe = self._given(handle, Pipe)
         if not pipe.was_read or pipe.client is None:
-            raise windows.Failed(CANNOT_IMPERSONATE)
+            raise windows_calls.Failed(CANNOT_IMPERSONATE)
         identifies = pipe.client.flags & 0x00110000 == 0x00110000
         self.here.acting = pipe.client.process.user if identifies else ANONYMOUS
         return 1
@@ -384,16 +391,12 @@ class Windows:
     def _GetTokenInformation(self, token: int, what: int, buffer: int, size: int, needed: Any) -> int:  # noqa: N802
         assert what == 1
         sid = binary(self._given(token, tuple)[1])
-        at = ctypes.sizeof(windows.TokenUser)
+        at = ctypes.sizeof(windows_calls.TokenUser)
         needed.contents.value = at + len(sid)
         if at + len(sid) > size:
-            raise windows.Failed(122)  # ERROR_INSUFFICIENT_BUFFER
-        windows.TokenUser.from_address(buffer).sid = buffer + at
+            raise windows_calls.Failed(122)  # ERROR_INSUFFICIENT_BUFFER
+        windows_calls.TokenUser.from_address(buffer).sid = buffer + at
         ctypes.memmove(buffer + at, sid, len(sid))
-        return 1
-
-    def _ConvertSidToStringSidW(self, sid: int, text: Any) -> int:  # noqa: N802
-        text.contents.value = self._lent(ctypes.create_unicode_buffer(readable(sid)))
         return 1
 
     def _ConvertStringSecurityDescriptorToSecurityDescriptorW(  # noqa: N802
@@ -404,14 +407,17 @@ class Windows:
         descriptor.contents.value = self._lent(ctypes.create_unicode_buffer(text))
         return 1
 
-    def _GetSecurityInfo(  # noqa: N802
-        self, handle: int, kind: int, what: int, owner: Any, group: Any, dacl: Any, sacl: Any, descriptor: Any
-    ) -> int:
-        assert (kind, what) == (6, 1)
-        assert not (group or dacl or sacl)
-        sid = ctypes.create_string_buffer(binary(self._given(handle, ClientEnd).pipe.owner))
-        owner.contents.value = descriptor.contents.value = self._lent(sid)
-        return 0
+    def _GetKernelObjectSecurity(self, handle: int, what: int, held: int, size: int, needed: Any) -> int:  # noqa: N802
+        assert what == 0x11
+        pipe = self._given(handle, ClientEnd).pipe
+        owner, label = binary(pipe.owner), pipe.label
+        control, at = (0x8010, 20 + len(owner)) if label else (0x8000, 0)
+        content = struct.pack("<BBHIIII", 1, 0, control, 20, 0, at, 0) + owner + label
+        needed.contents.value = len(content)
+        if len(content) > size:
+            raise windows_calls.Failed(122)  # ERROR_INSUFFICIENT_BUFFER
+        ctypes.memmove(held, content, len(content))
+        return 1
 
     def _lent(self, what: Any) -> int:
         self.memory[ctypes.addressof(what)] = what

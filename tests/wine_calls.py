@@ -1,4 +1,4 @@
-"""Functions of Windows as Wine has them, called one by one from here: what stands in for `windows.api` is a process in Wine."""
+"""Functions of Windows as Wine has them, called one by one from here: `windows_calls.api` is a process in Wine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from keyvault.agent import windows
+from keyvault.core import windows_calls
 
 _MINGW = "x86_64-w64-mingw32-gcc"
 WINE = shutil.which("wine64") or shutil.which("wine")
@@ -36,8 +36,7 @@ class Process:
         self._error = 0
         self._begun: dict[int, int] = {}  # where an OVERLAPPED of ours is there
         self._buffers: dict[int, tuple[int, Any]] = {}  # what is copied when it has ended
-        self._texts: dict[int, Any] = {}
-        for library, functions in windows.FUNCTIONS.items():
+        for library, functions in windows_calls.FUNCTIONS.items():
             for name, (returns, *_) in functions.items():
                 setattr(self, name, self._function(library, name, returns))
 
@@ -68,8 +67,6 @@ class Process:
 
     def _function(self, library: str, name: str, returns: Any) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
-            if name == "LocalFree" and self._texts.pop(arguments[0].value, None):
-                return None
             sent, back, operation = [], [], 0
             for argument in arguments:
                 meant = getattr(argument, "_obj", argument)  # what byref() holds
@@ -77,7 +74,7 @@ class Process:
                     sent.append(self._put((argument + "\0").encode("utf-16-le")))
                 elif isinstance(argument, bytes):
                     sent.append(self._put(argument))
-                elif isinstance(meant, windows.Overlapped):
+                elif isinstance(meant, windows_calls.Overlapped):
                     operation = id(meant)
                     if operation not in self._begun:
                         self._begun[operation] = self._put(bytes(meant))
@@ -98,8 +95,9 @@ class Process:
                 ctypes.memmove(ctypes.addressof(meant), self._get(address, ctypes.sizeof(meant)), ctypes.sizeof(meant))
             if name == "GetOverlappedResult":
                 self._end(operation, arguments[2]._obj.value)
-            if name == "ConvertSidToStringSidW":
-                self._bring_text(arguments[1]._obj)
+            if name == "GetTokenInformation" and result:  # what it points to is in the buffer too
+                user = windows_calls.TokenUser.from_buffer(arguments[2]._obj)
+                user.sid += ctypes.addressof(user) - sent[2]
             result &= (1 << 8 * ctypes.sizeof(returns)) - 1
             return (result or None) if returns is ctypes.c_void_p else result
 
@@ -110,10 +108,3 @@ class Process:
         address, buffer = self._buffers.pop(operation, (0, None))
         if moved and buffer is not None:
             ctypes.memmove(buffer, self._get(address, moved), moved)
-
-    def _bring_text(self, pointer: ctypes.c_void_p) -> None:
-        """`wstring_at` reads it here. The text there is not freed; the process is short."""
-        there = self._get(pointer.value or 0, 400).decode("utf-16-le", "replace").partition("\0")[0]
-        text = ctypes.create_unicode_buffer(there)
-        self._texts[ctypes.addressof(text)] = text
-        pointer.value = ctypes.addressof(text)

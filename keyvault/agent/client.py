@@ -7,7 +7,7 @@ keyvault.agent.protocol.
 import sys
 from time import monotonic, sleep
 
-assert sys.platform != "win32"  # there is no agent on Windows yet; whoever imports this looks first
+assert sys.platform != "win32"  # the agent's other client is pipe_client; whoever imports this looks first
 import posix
 
 TYPE_CHECKING = False

@@ -9,7 +9,7 @@ import sys
 from keyvault.agent.lifetime import Limits
 from keyvault.agent.warm import Handed, PurposeKeys
 from keyvault.core import settings
-from keyvault.core.errors import InvalidInput
+from keyvault.core.errors import InvalidInput, KeyvaultError
 
 READY = b"ready\n"
 KEYS_AT = 3584  # the keys come after a text of this length, so that they are read into a buffer that can be wiped
@@ -26,7 +26,10 @@ def encode(handed: Handed) -> bytearray:
     }
     text = json.dumps(about).encode()
     if len(text) > KEYS_AT:
-        raise InvalidInput("the paths of the vault are too long for an agent")
+        raise InvalidInput(
+            "the paths of the vault are too long for an agent",
+            "choose a shorter KEYVAULT_HOME and KEYVAULT_STATE; commands work without an agent",
+        )
     return bytearray(text.ljust(KEYS_AT)) + handed.keys.joined()
 
 
@@ -55,12 +58,23 @@ def _fill(fd: int, buffer: bytearray) -> int:
     return at
 
 
-def command() -> list[str]:
-    """The agent's command line: an interpreter that heeds no PYTHON* variable, in UTF-8 whatever the locale."""
+def not_started(exc: OSError) -> KeyvaultError:
+    """Our error where the system makes no process for it."""
+    return KeyvaultError(
+        f"cannot start the agent: {(exc.strerror or 'error').lower()}",
+        "commands work without one; KEYVAULT_NO_AGENT=1 stops the attempts",
+    )
+
+
+def command(*options: str) -> list[str]:
+    """The agent's command line: an interpreter that heeds no PYTHON* variable, in UTF-8 whatever the locale.
+
+    With `--foreground` it tells a person, and not us, whether it began.
+    """
     site = sys.modules.get("site")
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     isolation = "-P" if package.startswith(getattr(site, "USER_SITE", None) or "\0") else "-I"
-    return [sys.executable, isolation, "-X", "utf8", os.path.join(package, "__main__.py"), "agent", "--take-over"]
+    return [sys.executable, isolation, "-X", "utf8", os.path.join(package, "__main__.py"), "agent", "--take-over", *options]
 
 
 def environment() -> dict[str, str]:

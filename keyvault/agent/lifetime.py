@@ -27,19 +27,33 @@ class Limits(NamedTuple):
 def with_sleep() -> float:
     """Seconds of a clock that runs while the machine sleeps. macOS: the monotonic one does."""
     if sys.platform == "win32":
-        from keyvault.agent import windows
-
-        return windows.with_sleep()
+        return windows_with_sleep()
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def awake() -> float:
     """Seconds of a clock that stands while the machine sleeps."""
     if sys.platform == "win32":
-        from keyvault.agent import windows
-
-        return windows.awake()
+        return windows_awake()
     return time.monotonic()
+
+
+def windows_with_sleep() -> float:
+    """The first of them on Windows."""
+    from keyvault.core import windows_calls
+
+    return int(windows_calls.api().GetTickCount64()) / 1000
+
+
+def windows_awake() -> float:
+    """The second. Raises Failed."""
+    from ctypes import byref, c_uint64
+
+    from keyvault.core import windows_calls
+
+    ticks = c_uint64()
+    windows_calls.checked(windows_calls.api().QueryUnbiasedInterruptTime(byref(ticks)))
+    return ticks.value / 10_000_000
 
 
 class Lifetime:

@@ -11,17 +11,18 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
-from keyvault.agent import protocol, windows
+from keyvault.agent import pipe, protocol
 from keyvault.agent.lifetime import TICK, Lifetime
 from keyvault.agent.protocol import LARGEST_PIPE_REQUEST, REFUSED, Call, Reply
 from keyvault.core.errors import AlreadyExists, StoreFailed
+from keyvault.core.windows_calls import ACCESS_DENIED, PIPE_BUSY, Failed
 
 TO_ASK, TO_READ = 2.0, 5.0  # seconds a client has to send its request, and to take its answer
 TO_SERVE = 60.0  # seconds for one client; what it waits for may never come, and until then no limit counts
 
 
 class Listener(Protocol):
-    """As keyvault.agent.windows has it. What waits raises TimeoutError after its deadline; what fails, OSError."""
+    """As keyvault.agent.pipe has it. What waits raises TimeoutError after its deadline; what fails, OSError."""
 
     def accept(self, deadline: float) -> bool: ...
     def read_all(self, size: int, deadline: float) -> bytes: ...
@@ -31,13 +32,13 @@ class Listener(Protocol):
     def hang_up(self) -> None: ...
 
 
-def listen(home: str) -> tuple[str, windows.Listener]:
+def listen(home: str) -> tuple[str, pipe.Listener]:
     """This user, and the pipe for the vault in `home`. Raises AlreadyExists where another process has it, StoreFailed."""
     try:
-        user = windows.own_user()
-        return user, windows.Listener(windows.pipe_name(user, home), user)
-    except windows.Failed as exc:
-        if exc.code in (windows.ACCESS_DENIED, windows.PIPE_BUSY):
+        user = pipe.own_user()
+        return user, pipe.Listener(pipe.pipe_name(user, home), user)
+    except Failed as exc:
+        if exc.code in (ACCESS_DENIED, PIPE_BUSY):
             raise AlreadyExists(
                 "an agent for this vault runs already, or another program has its pipe",
                 "keyvault status; keyvault lock ends it",
@@ -62,15 +63,15 @@ class PipeServer:
 
     def run(self) -> str:
         """Serve; why it ended."""
-        while not (why := self._lifetime.over() or self._still_wanted()):
+        while not (why := self._over()):
             if not self._listener.accept(monotonic() + TICK):
                 continue
             watchdog = threading.Timer(TO_SERVE, os._exit, [1])
             watchdog.daemon = True
             watchdog.start()
             try:
-                if self._serve():
-                    return "lock"  # the connection ends with the process: so its client knows when
+                if why := self._serve():
+                    return why  # the connection ends with the process: so its client knows when
             except OSError:  # it went away, or was too slow
                 pass
             finally:
@@ -78,24 +79,29 @@ class PipeServer:
             self._listener.hang_up()
         return why
 
-    def _serve(self) -> bool:
-        """One request; whether it was to lock."""
+    def _over(self) -> str:
+        return self._lifetime.over() or self._still_wanted()
+
+    def _serve(self) -> str:
+        """One request; why it was the last, or an empty string."""
         listener, deadline = self._listener, monotonic() + TO_ASK
         size = int.from_bytes(listener.read_all(4, deadline), "big")
         if not 0 < size <= LARGEST_PIPE_REQUEST:
-            return False
+            return ""
         body = listener.read_all(size, deadline)
         if listener.client_user() != self._user:  # it could not have come so far
-            return False
+            return ""
+        if why := self._over():  # to wait for a client may have taken a night of sleep, which no deadline counts
+            return why
         call = protocol.parse(body, 0)
         listener.write(b"A", deadline)
         answer = b"".join(protocol.encode(self._reply(call)))
         deadline = monotonic() + TO_READ
         listener.write(answer, deadline)
         if call is not None and call.verb == "lock":
-            return True
+            return "lock"
         listener.is_closed_by(deadline)  # to hang up takes away what was not read yet
-        return False
+        return ""
 
     def _reply(self, call: Call | None) -> Reply:
         if call is None or call.verb == "call":

@@ -7,9 +7,8 @@ import subprocess
 import sys
 import threading
 
-from keyvault.agent.handing import READY, command, encode, environment
+from keyvault.agent.handing import READY, command, encode, environment, not_started
 from keyvault.agent.warm import Handed
-from keyvault.core.errors import KeyvaultError
 
 _TO_START = 20.0  # seconds
 if sys.platform == "win32":
@@ -19,7 +18,7 @@ else:
 
 
 def spawn(handed: Handed, *, wait: bool) -> str:
-    """Start an agent that outlives this process; why it did not start, or "". `wait`: until it says.
+    """Start an agent that outlives this process; why it did not start, a hint on the next line, or "". `wait`: until it says.
 
     It gets none of our handles but the two pipes, and a console that nobody sees: none at all (DETACHED_PROCESS) would be none
     for the launcher of a virtual environment, whose interpreter would then open a window. Raises KeyvaultError.
@@ -39,7 +38,7 @@ def spawn(handed: Handed, *, wait: bool) -> str:
         )
     except OSError as exc:
         message[:] = bytes(len(message))
-        raise KeyvaultError(f"cannot start the agent: {(exc.strerror or 'error').lower()}") from exc
+        raise not_started(exc) from exc
     said = bytearray()
 
     def talk() -> None:
@@ -67,9 +66,9 @@ def become(handed: Handed) -> int:
     """Run an agent in the foreground, for there is no exec, and pass on its exit code. Raises KeyvaultError."""
     message = encode(handed)
     try:
-        agent = subprocess.Popen(command(), bufsize=0, stdin=subprocess.PIPE, stdout=2, env=environment())
+        agent = subprocess.Popen(command("--foreground"), bufsize=0, stdin=subprocess.PIPE, env=environment())
     except OSError as exc:
-        raise KeyvaultError(f"cannot start the agent: {(exc.strerror or 'error').lower()}") from exc
+        raise not_started(exc) from exc
     _give(agent, message)
     return agent.wait()
 

@@ -66,6 +66,13 @@ def parse(body: bytes, pid: int) -> Call | None:
     return Call(fields[1].decode(), fields[2], terminals, int(columns), words, b"".join(rest[count:]), pid)
 
 
+def request(verb: bytes, arguments: tuple[str, ...] = ()) -> bytes:
+    """The bytes of a request for which no folder, terminal or environment counts."""
+    said = (word.encode("utf-8", "surrogatepass") for word in arguments)
+    body = b"\0".join([b"1", verb, b"/", b"000,0", b"%d" % len(arguments), *said])
+    return len(body).to_bytes(4, "big") + body
+
+
 def variables(environment: bytes) -> dict[str, str]:
     """What `Call.environment` says."""
     found: dict[str, str] = {}

@@ -6,13 +6,15 @@ import sys
 
 assert sys.platform != "win32"  # which the type checker wants to hear first
 
+import errno
 import os
 import signal
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
-from keyvault.agent import client
-from keyvault.agent.handing import READY, command, encode, environment
+from keyvault.agent import client, protocol
+from keyvault.agent.handing import READY, command, encode, environment, not_started
 from keyvault.agent.warm import Handed
 from keyvault.core.errors import KeyvaultError
 
@@ -23,20 +25,20 @@ _TO_START, _TO_END, _TO_DIE = 20.0, 3.0, 2.0  # seconds
 
 
 def spawn(handed: Handed, *, wait: bool) -> str:
-    """Start an agent that outlives this process; why it did not start, or "" (always, unless `wait`).
+    """Start an agent that outlives this process; why it did not start, a hint on the next line, or "" (always, unless `wait`).
 
     It has none of our descriptors, so that nobody waits for the end of a pipe, and is nobody's child. Raises KeyvaultError.
     """
+    message = encode(handed)
     given, gives = os.pipe()
     hears, says = os.pipe()
     try:
         _start(given, says)
     except OSError as exc:
-        raise KeyvaultError(f"cannot start the agent: {(exc.strerror or 'error').lower()}") from exc
+        raise not_started(exc) from exc
     finally:
         os.close(given)
         os.close(says)
-        message = encode(handed)
         try:
             os.writev(gives, [message])
         except BrokenPipeError:
@@ -93,10 +95,9 @@ def become(handed: Handed) -> NoReturn:
     os.close(gives)
     try:
         os.dup2(given, 0)
-        os.dup2(2, 1)  # it tells how it began on stdout, which is for what was asked for
-        os.execve(sys.executable, command(), environment())  # noqa: S606
+        os.execve(sys.executable, command("--foreground"), environment())  # noqa: S606
     except OSError as exc:
-        raise KeyvaultError(f"cannot start the agent: {(exc.strerror or 'error').lower()}") from exc
+        raise not_started(exc) from exc
 
 
 def end(path: bytes) -> bool:
@@ -107,14 +108,21 @@ def end(path: bytes) -> bool:
     if not client.private_folder(os.path.dirname(path)):
         return False
     try:
-        connection = client.connect(path)
-    except OSError:
-        return False
+        connection = client.connect(path, monotonic() + _TO_END)
+    except TimeoutError:
+        raise KeyvaultError(
+            "the agent is busy, and does not hear that it is to end", "wait a minute, or kill its process"
+        ) from None
+    except OSError as exc:
+        if exc.errno in (None, errno.ENOENT, errno.ECONNREFUSED):  # another user's; none; what a killed one left
+            return False
+        raise KeyvaultError(
+            f"the agent cannot be told to end: {(exc.strerror or 'error').lower()}", "if it still runs, kill its process"
+        ) from exc
     try:
-        body = b"\0".join([b"1", b"lock", b"/", b"000,0", b"0"])
         connection.settimeout(_TO_END)
         with suppress(TimeoutError):
-            connection.sendall(len(body).to_bytes(4, "big") + body)
+            connection.sendall(protocol.request(b"lock"))
         if not _is_gone(connection, _TO_END):
             os.kill(client.peer(connection)[1], signal.SIGKILL)
             if not _is_gone(connection, _TO_DIE):

@@ -114,12 +114,15 @@ def start(configured: Settings, wanted: Handed) -> dict[str, Any]:
     import time
 
     end(configured)
-    why = _spawn(wanted, wait=True)
+    said = _spawn(wanted, wait=True)
     for _ in range(50):  # another one may have been started at the same moment, and not answer yet
         if told := status(configured):
             return told
         time.sleep(0.02)
-    raise KeyvaultError(f"the agent did not start: {why}", "keyvault lock ends one that does not answer")
+    message, _, hint = (said or "it does not answer").partition("\n")
+    if message == "it does not answer":
+        hint = "keyvault lock ends one that does not answer"
+    raise KeyvaultError(f"the agent did not start: {message}", hint)
 
 
 def _spawn(wanted: Handed, *, wait: bool) -> str:

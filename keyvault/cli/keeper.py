@@ -6,13 +6,41 @@ import os
 from collections.abc import Sequence
 from typing import NoReturn
 
-from keyvault.agent import protocol
+from keyvault.agent import handing, protocol
 from keyvault.agent.lifetime import Lifetime
 from keyvault.agent.protocol import NOT_SERVED, Reply
 from keyvault.agent.warm import Handed, signature
+from keyvault.cli import agents, exits, terminal
 from keyvault.core import settings
-from keyvault.core.errors import InvalidInput
+from keyvault.core.errors import InvalidInput, KeyvaultError
 from keyvault.vault.vault import Vault
+
+
+def tell_begun(lifetime: Lifetime, *, in_foreground: bool) -> None:
+    """To the person in front of it, or to who started it. After that it has nothing to do with stdin and stdout."""
+    if in_foreground:
+        terminal.tip(f"unlocked, {agents.for_so_long(lifetime.left())}")
+    else:
+        _say(handing.READY)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1):
+        os.dup2(nowhere, fd)
+
+
+def tell_failed(exc: KeyvaultError, *, in_foreground: bool) -> int:
+    """Why it did not begin; the exit code."""
+    if in_foreground:
+        terminal.error(exc)
+    else:
+        _say(f"{exc.message}\n{exc.hint}".encode())
+    return exits.code_of(exc)
+
+
+def _say(text: bytes) -> None:
+    try:
+        os.write(1, text)
+    except OSError:
+        return  # who started us has gone on
 
 
 class Keeper:

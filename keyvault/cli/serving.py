@@ -17,7 +17,7 @@ from keyvault.agent.protocol import Call, Reply
 from keyvault.agent.server import Server
 from keyvault.agent.warm import Handed, KeysDoNotFit, Signature, WarmUsage, WarmVault, signature
 from keyvault.cli import exits, quick, streams, terminal
-from keyvault.cli.keeper import Keeper, no_screen_lock
+from keyvault.cli.keeper import Keeper, no_screen_lock, tell_begun, tell_failed
 from keyvault.cli.session import Session
 from keyvault.core import settings
 from keyvault.core.errors import KeyvaultError, VaultCorrupt
@@ -38,8 +38,8 @@ _OF_ITS_OWN = ("--debug", "--help", "-h")  # they show places in the program, or
 _UTF8 = re.compile(r"(?i)C|POSIX|.*\.utf-?8(@.*)?")
 
 
-def take_over() -> int:
-    """Be the agent for what is handed over on stdin, until it ends; the exit code. Tells on stdout whether it began."""
+def take_over(*, in_foreground: bool) -> int:
+    """Be the agent for what is handed over on stdin, until it ends; the exit code. Tells first whether it began."""
     harden_process()
     try:
         handed = handing.receive(0)
@@ -50,12 +50,8 @@ def take_over() -> int:
         gc.set_threshold(5000)
         here = place.take(handed.home)
     except KeyvaultError as exc:
-        _say(exc.message.encode() + b"\n")
-        return exits.code_of(exc)
-    _say(handing.READY)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1):
-        os.dup2(nowhere, fd)
+        return tell_failed(exc, in_foreground=in_foreground)
+    tell_begun(agent.lifetime, in_foreground=in_foreground)
     try:
         Server(here, agent.lifetime, agent.serve, agent.status, agent.still_wanted, screen).run()
     finally:
@@ -70,13 +66,6 @@ def _screen_lock() -> ScreenLock:
     from keyvault.agent.screen_lock import ScreenLock
 
     return ScreenLock()
-
-
-def _say(text: bytes) -> None:
-    try:
-        os.write(1, text)
-    except OSError:
-        return  # who started us has gone on
 
 
 class Agent(Keeper):

@@ -136,7 +136,7 @@ def child_environment(added: dict[str, str]) -> dict[str, str]:
 
 # What the keyring's helper process needs to start and to find the login session. No PYTHON*, no LD_*, and no keys.
 _HELPER_NAMES = (
-    *("HOME", "USER", "LOGNAME", "PATH", "LANG", "LANGUAGE", "TMPDIR"),
+    *("HOME", "USER", "LOGNAME", "PATH", "LANG", "LANGUAGE", "KEYVAULT_LANG", "TMPDIR"),
     *("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"),
     *("SYSTEMROOT", "USERPROFILE", "USERNAME", "APPDATA", "LOCALAPPDATA", "TEMP", "TMP"),
 )

@@ -6,6 +6,7 @@ and allows nobody else anything. The latter two are what root is elsewhere: they
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from struct import Struct, error
 from typing import NamedTuple
 
@@ -19,10 +20,11 @@ NONE = 0
 CHANGING = 0x0002 | 0x0004 | 0x0010 | 0x0040 | 0x0100 | 0x1_0000 | 0x4_0000 | 0x8_0000 | 0x1000_0000 | 0x4000_0000
 _ALL = 0x001F_01FF  # FILE_ALL_ACCESS
 
-_PRESENT, _PROTECTED, _RELATIVE = 0x0004, 0x1000, 0x8000  # 2.4.6: what `control` says
+_PRESENT, _LABELS_PRESENT, _PROTECTED, _RELATIVE = 0x0004, 0x0010, 0x1000, 0x8000  # 2.4.6: what `control` says
 _TO_CHILDREN, _CHILDREN_ONLY = 0x03, 0x08  # 2.4.4.1: object and container inherit; inherit only
 _ALLOW, _ALLOW_CALLBACK = 0x00, 0x09
 _DENY = (0x01, 0x06, 0x0A, 0x0C)  # they open nothing
+_LABEL, MEDIUM = 0x11, 0x2000  # a mandatory label, and the level of what an ordinary program makes
 
 _DESCRIPTOR, _LIST, _ENTRY, _SID = Struct("<BBHIIII"), Struct("<BBHHH"), Struct("<BBHI"), Struct("<BB6s")
 
@@ -33,6 +35,7 @@ def _sid(authority: int, *parts: int) -> bytes:
 
 SYSTEM, ADMINISTRATORS, EVERYONE = _sid(5, 18), _sid(5, 32, 544), _sid(1, 0)
 _OWNER_RIGHTS, _CREATOR_OWNER = _sid(3, 4), _sid(3, 0)
+_LABEL_SID = _sid(16, MEDIUM)[: _SID.size]  # one part, the level
 
 
 class Entry(NamedTuple):
@@ -44,11 +47,12 @@ class Entry(NamedTuple):
 
 
 class Descriptor(NamedTuple):
-    """`access` is the list as it is, or None where there is none: all may do everything."""
+    """`access` is the list as it is, or None where there is none: all may do everything. `level` is its label's."""
 
     owner: bytes
     protected: bool
     access: bytes | None
+    level: int
 
 
 class NotUnderstood(ValueError):
@@ -58,40 +62,59 @@ class NotUnderstood(ValueError):
 def parse(data: bytes) -> Descriptor:
     """Read a self-relative descriptor. Raises NotUnderstood."""
     try:
-        revision, _, control, owner, _, _, access = _DESCRIPTOR.unpack_from(data)
+        revision, _, control, owner, _, labels, access = _DESCRIPTOR.unpack_from(data)
         if revision != 1 or not control & _RELATIVE or not owner:
             raise NotUnderstood
-        who = _read_sid(data[owner:])
-        protected = bool(control & _PROTECTED)
-        if not control & _PRESENT or not access:
-            return Descriptor(who, protected, None)
-        size = _LIST.unpack_from(data, access)[2]
-        if len(data) < access + size:
-            raise NotUnderstood
-        return Descriptor(who, protected, data[access : access + size])
+        held = _list_at(data, access) if control & _PRESENT and access else None
+        level = _level(_list_at(data, labels)) if control & _LABELS_PRESENT and labels else MEDIUM
+        return Descriptor(_read_sid(data[owner:]), bool(control & _PROTECTED), held, level)
     except error as exc:
         raise NotUnderstood from exc
+
+
+def _list_at(data: bytes, at: int) -> bytes:
+    size = _LIST.unpack_from(data, at)[2]
+    if len(data) < at + size:
+        raise NotUnderstood
+    return data[at : at + size]
 
 
 def allowed(access: bytes) -> list[Entry]:
     """The entries that allow something. Raises NotUnderstood."""
-    entries, at = [], _LIST.size
-    try:
-        for _ in range(_LIST.unpack_from(access)[3]):
-            kind, flags, size, rights = _ENTRY.unpack_from(access, at)
-            if size < _ENTRY.size or at + size > len(access):
-                raise NotUnderstood
-            if kind in (_ALLOW, _ALLOW_CALLBACK):  # the latter with a condition behind the SID
-                entries.append(Entry(flags, rights, _read_sid(access[at + _ENTRY.size : at + size])))
-            elif kind not in _DENY:
-                raise NotUnderstood
-            at += size
-    except error as exc:
-        raise NotUnderstood from exc
+    entries = []
+    for kind, flags, rights, rest in _entries(access):
+        if kind in (_ALLOW, _ALLOW_CALLBACK):  # the latter with a condition behind the SID
+            entries.append(Entry(flags, rights, _read_sid(rest)))
+        elif kind not in _DENY:
+            raise NotUnderstood
     return entries
 
 
+def _level(labels: bytes) -> int:
+    """The integrity that something has; MEDIUM without a label (2.4.4.13)."""
+    sids = [_read_sid(rest) for kind, _, _, rest in _entries(labels) if kind == _LABEL]
+    if any(sid[: _SID.size] != _LABEL_SID or len(sid) != _SID.size + 4 for sid in sids):
+        raise NotUnderstood
+    return min((int.from_bytes(sid[_SID.size :], "little") for sid in sids), default=MEDIUM)
+
+
+def _entries(held: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Kind, flags, rights, and what follows them."""
+    at = _LIST.size
+    try:
+        for _ in range(_LIST.unpack_from(held)[3]):
+            kind, flags, size, rights = _ENTRY.unpack_from(held, at)
+            if size < _ENTRY.size or at + size > len(held):
+                raise NotUnderstood
+            yield kind, flags, rights, held[at + _ENTRY.size : at + size]
+            at += size
+    except error as exc:
+        raise NotUnderstood from exc
+
+
 def _read_sid(data: bytes) -> bytes:
+    if len(data) < _SID.size:
+        raise NotUnderstood
     revision, count, _ = _SID.unpack_from(data)
     size = _SID.size + 4 * count
     if revision != 1 or count > 15 or len(data) < size:

@@ -255,6 +255,22 @@ def test_an_agent_in_the_foreground(home: AgentHome) -> None:
     assert not os.path.exists(home.socket)
 
 
+def test_in_the_foreground_it_speaks_to_people(home: AgentHome) -> None:
+    unlocking = {"KEYVAULT_KEY_FILE": home.key_file}
+    person = Terminal(home, "agent", env=unlocking)
+    person.expect("keyvault: tip: unlocked, for 8 h")
+    second = home.run("agent", env=unlocking, code=1)
+    assert second.stderr == (
+        b"keyvault: error: an agent for this vault runs already\nkeyvault: hint: keyvault status; keyvault lock ends it\n"
+    )
+    assert second.stdout == b""
+    chinese = home.run("agent", env=unlocking | {"KEYVAULT_LANG": "zh_CN"}, code=1)
+    assert "错误: " in chinese.stderr.decode()
+    assert "代理" in chinese.stderr.decode()
+    home.run("lock")
+    assert person.end() == "keyvault: tip: unlocked, for 8 h\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1])
 def test_signals_lock(home: AgentHome, number: int) -> None:
     home.start_agent()

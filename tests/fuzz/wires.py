@@ -18,7 +18,7 @@ from fuzz.folders import folder
 from jeepney.io.blocking import DBusConnectionBase  # type: ignore[import-untyped]
 
 from keyvault.agent import client as agent_client
-from keyvault.agent import handing, keys, pipe_client, pipe_server, protocol, server, windows
+from keyvault.agent import handing, keys, pipe, pipe_client, pipe_server, protocol, server
 from keyvault.agent.lifetime import Lifetime, Limits
 from keyvault.agent.protocol import Reply
 from keyvault.agent.screen_lock import ScreenLock
@@ -99,8 +99,8 @@ def agent_answer(data: bytes) -> None:
 def agent_pipe_answer(data: bytes) -> None:
     """On Windows: data and nothing else is data, the keys in it are what they should be, or nothing."""
     with (
-        mock.patch.object(windows, "Connection", lambda *_: _Pipe(data)),
-        mock.patch.object(windows, "own_user", lambda: "S-1-1"),
+        mock.patch.object(pipe, "Connection", lambda *_: _Pipe(data)),
+        mock.patch.object(pipe, "own_user", lambda: "S-1-1"),
     ):
         content = pipe_client.ask(folder(), b"keys")
     if content is not None:
@@ -116,7 +116,7 @@ def agent_pipe_served(data: bytes) -> None:
     whole = 4 < 4 + size <= min(len(data), 4 + protocol.LARGEST_PIPE_REQUEST)
     call = protocol.parse(data[4 : 4 + size], 0) if whole else None
     with suppress(BrokenPipeError):
-        assert serving._serve() == (call is not None and call.verb == "lock")
+        assert serving._serve() == ("lock" if call is not None and call.verb == "lock" else "")
     verb = call.verb if call else "call"
     expected = {"lock": Reply(0), "status": protocol.data(b"{}"), "keys": _SERVED}.get(verb, _REFUSED)
     assert pipe.written == (b"A" + b"".join(protocol.encode(expected)) if whole else b"")

@@ -107,6 +107,44 @@ def test_a_damaged_descriptor_is_not_understood(damage: str) -> None:
         access_list.strangers(access_list.parse(data), SYSTEM, ANY)
 
 
+def labelled(*levels: int, sid: bytes = b"", kind: int = 0x11, control: int = 0x8010) -> bytes:
+    sids = [sid or access_list._sid(16, level) for level in levels]
+    packed = b"".join(pack("<BBHI", kind, 0, 8 + len(one), 3) + one for one in sids)
+    held = pack("<BBHHH", 2, 0, 8 + len(packed), len(levels), 0) + packed
+    return pack("<BBHIIII", 1, 0, control, 20, 0, 20 + len(SYSTEM), 0) + SYSTEM + held
+
+
+@pytest.mark.parametrize(
+    ("data", "level"),
+    [
+        (labelled(), 0x2000),
+        (labelled(0), 0),
+        (labelled(0x1000), 0x1000),
+        (labelled(0x3000, 0x1000), 0x1000),  # Windows makes no two
+        (labelled(0x4000), 0x4000),
+        (labelled(0x1000, control=0x8000), 0x2000),  # there is no such list
+        (labelled(0x1000, kind=2), 0x2000),  # an entry for the log
+        (GOOD, 0x2000),
+    ],
+)
+def test_the_level_is_the_label_s_and_medium_without_one(data: bytes, level: int) -> None:
+    assert access_list.parse(data).level == level
+
+
+@given(cut=st.integers(0, 100), at=st.integers(0, 100), put=st.integers(0, 255))
+def test_a_damaged_label_is_a_level_or_not_understood(cut: int, at: int, put: int) -> None:
+    damaged = bytearray(labelled(0x1000)[:cut])
+    damaged[at : at + 1] = bytes([put])
+    with suppress(NotUnderstood):
+        assert 0 <= access_list.parse(bytes(damaged)).level < 2**32
+
+
+@pytest.mark.parametrize("sid", [SYSTEM, access_list._sid(16), access_list._sid(16, 0x2000, 0x2000), b"\1"])
+def test_a_label_that_names_no_level_is_not_understood(sid: bytes) -> None:
+    with pytest.raises(NotUnderstood):
+        access_list.parse(labelled(0x2000, sid=sid))
+
+
 @pytest.mark.parametrize(
     ("sid", "text"),
     [

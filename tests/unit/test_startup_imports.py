@@ -154,7 +154,7 @@ def test_the_lists_would_notice_click(home: VaultHome) -> None:
 _WARM = {"keyvault", "keyvault.agent", "keyvault.agent.client", "time", "_socket"}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no agent there")
+@pytest.mark.skipif(sys.platform == "win32", reason="there commands ask it for keys alone")
 def test_a_call_that_the_agent_answers_loads_these_modules_and_no_more() -> None:
     call = os.path.join(os.path.dirname(keyvault.__file__), "call.py")
     with tempfile.TemporaryDirectory(prefix="kv-") as folder:

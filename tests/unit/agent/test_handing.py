@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 from collections.abc import Iterator
+from unittest import mock
 
 import pytest
 from agents import AgentHome, agent_home
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyvault.agent import handing, pipe_starting, starting
+from keyvault.agent import client, handing, pipe_starting, starting
 from keyvault.agent.handing import encode, receive
 from keyvault.agent.lifetime import Limits
 from keyvault.agent.warm import KEY_SIZE, Handed, PurposeKeys, purpose_keys
@@ -42,8 +45,10 @@ def test_it_arrives_as_it_was_and_fits_into_any_pipe(home: str, state: str, epoc
 
 
 def test_paths_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput) as raised:
         encode(Handed("/" + "x" * 4000, "/", Limits(), PurposeKeys("vault", 1, bytearray(_SIZE))))
+
+    assert "KEYVAULT_HOME" in raised.value.hint
 
 
 @given(st.binary(max_size=_SMALLEST_PIPE))
@@ -80,8 +85,9 @@ def test_the_way_of_windows_says_why_none_began(home: AgentHome, monkeypatch: py
     assert "no vault at" in pipe_starting.spawn(handed, wait=True)
     for module in (pipe_starting, handing):
         monkeypatch.setattr(module, "command", lambda: ["/nowhere/python"])
-    with pytest.raises(KeyvaultError, match="cannot start"):
+    with pytest.raises(KeyvaultError, match="cannot start") as raised:
         pipe_starting.spawn(_handed(home), wait=True)
+    assert "KEYVAULT_NO_AGENT=1" in raised.value.hint
 
 
 def test_the_way_of_windows_gives_up_on_one_that_says_nothing(home: AgentHome, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,5 +102,23 @@ def test_the_way_of_windows_does_not_wait_where_nobody_asks(home: AgentHome, mon
 
 
 def test_in_the_foreground_its_exit_code_is_passed_on(home: AgentHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipe_starting, "command", lambda: ["sh", "-c", "exit $(( $(wc -c) / 1000 ))"])
+    monkeypatch.setattr(pipe_starting, "command", lambda option: ["sh", "-c", "exit $(( $(wc -c) / 1000 ))"])
     assert pipe_starting.become(_handed(home)) == 3
+
+
+def test_one_that_cannot_be_heard_of_is_not_taken_for_none(home: AgentHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = os.fsencode(home.socket)
+    os.makedirs(os.path.dirname(path), 0o700)
+    assert not starting.end(path)
+    with socket.socket(socket.AF_UNIX) as stuck, socket.socket(socket.AF_UNIX) as waiting:
+        stuck.bind(path)
+        assert not starting.end(path)  # what one left that was killed
+        stuck.listen(0)
+        waiting.connect(os.fsdecode(path))
+        monkeypatch.setattr(starting, "_TO_END", 0.1)
+        with pytest.raises(KeyvaultError, match="busy"):
+            starting.end(path)
+    monkeypatch.setattr(client, "connect", mock.Mock(side_effect=OSError(errno.EMFILE, "Too many open files")))
+    with pytest.raises(KeyvaultError, match="cannot be told to end: too many open files") as raised:
+        starting.end(path)
+    assert raised.value.hint

@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from windows_pipes import ANYBODY, ME, Windows
 
-from keyvault.agent import client, pipe_client, pipe_server, protocol, windows
-from keyvault.agent.lifetime import Lifetime, Limits
+from keyvault.agent import client, pipe_client, pipe_server, protocol
+from keyvault.agent.lifetime import Lifetime, Limits, windows_awake, windows_with_sleep
+from keyvault.agent.pipe import Connection, Listener, pipe_name
 from keyvault.agent.pipe_server import PipeServer, listen
 from keyvault.agent.protocol import LARGEST_PIPE_REQUEST, Call, Reply
+from keyvault.core import windows_calls
 from keyvault.core.errors import AlreadyExists, KeyvaultError, StoreFailed
 
 HOME = r"C:\Users\me\vault"
@@ -26,7 +28,7 @@ KEYS = b"vault\x001\0\0" + bytes(range(160))
 @pytest.fixture
 def system(monkeypatch: pytest.MonkeyPatch) -> Iterator[Windows]:
     made = Windows()
-    monkeypatch.setattr(windows, "api", lambda: made)
+    monkeypatch.setattr(windows_calls, "api", lambda: made)
     yield made
     assert made.is_clean(), vars(made)
 
@@ -35,7 +37,7 @@ class Agent:
     """A process with the loop; `why` is how it ended."""
 
     def __init__(self, system: Windows, limits: Limits) -> None:
-        self.system, self.lifetime = system, Lifetime(limits)
+        self.system, self.lifetime = system, Lifetime(limits, windows_with_sleep, windows_awake)
         self.asked: list[Call] = []
         self.answer: Callable[[Call], Reply] = lambda call: protocol.data(KEYS)
         self.unwanted = self.why = ""
@@ -68,8 +70,8 @@ def agent(system: Windows, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agent]:
 
 
 @contextlib.contextmanager
-def connected() -> Iterator[windows.Connection]:
-    connection = windows.Connection(windows.pipe_name(ME, HOME), time.monotonic() + 5)
+def connected() -> Iterator[Connection]:
+    connection = Connection(pipe_name(ME, HOME), time.monotonic() + 5)
     yield connection
     connection.close()
 
@@ -152,25 +154,64 @@ def test_there_is_one_agent_a_vault(agent: Agent) -> None:
     assert pipe_client.ask(HOME, b"keys") == KEYS
 
 
-def test_where_another_user_has_the_name_none_starts_and_nothing_is_said(system: Windows) -> None:
-    name = windows.pipe_name(ME, HOME)
+@pytest.mark.parametrize("is_open_to_us", [True, False])
+def test_where_another_user_has_the_name_none_starts_and_nothing_is_said(system: Windows, is_open_to_us: bool) -> None:
+    name = pipe_name(ME, HOME)
     with system.process(ANYBODY, 5000):
-        windows.Listener(name, ANYBODY)
+        Listener(name, ANYBODY)
+        pipe = system.pipes[name.lower()]
+        if is_open_to_us:
+            pipe.sddl += f"(A;;GA;;;{ME})"
         with system.within(system.only_me):
             with pytest.raises(AlreadyExists):
                 listen(HOME)
             assert pipe_client.ask(HOME, b"keys") is None
+            pipe.client, pipe.listening = None, True
+            if is_open_to_us:
+                assert not pipe_client.end(HOME)
+            else:  # whose it is cannot be seen
+                with pytest.raises(KeyvaultError, match="cannot be told to end: Windows error 5"):
+                    pipe_client.end(HOME)
+
+
+def test_a_pipe_that_a_process_of_low_integrity_made_is_no_agent(system: Windows) -> None:
+    with system.process(ME, 77):
+        listen(HOME)
+        pipe = system.pipes[pipe_name(ME, HOME).lower()]
+        pipe.sddl = pipe.sddl.replace("ME)", "LW)")
+        with system.within(system.only_me):
+            assert pipe_client.ask(HOME, b"keys") is None
+            pipe.client, pipe.listening = None, True
             assert not pipe_client.end(HOME)
+    assert "WriteFile" not in system.calls
+
+
+@pytest.mark.parametrize("name", ["CreateFileW", "GetKernelObjectSecurity", "OpenProcessToken"])
+def test_an_agent_that_may_be_there_is_not_taken_for_none(system: Windows, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def fails(*_: object) -> int:
+        system.here.error = 8  # ERROR_NOT_ENOUGH_MEMORY
+        return windows_calls.INVALID_HANDLE if name == "CreateFileW" else 0  # type: ignore[return-value]
+
+    with system.process(ME, 77):
+        listen(HOME)
+        with system.within(system.only_me):
+            monkeypatch.setattr(system, name, fails)
+            with pytest.raises(KeyvaultError, match="Windows error 8") as raised:
+                pipe_client.end(HOME)
+            assert raised.value.hint
+            assert pipe_client.ask(HOME, b"keys") is None
 
 
 def test_a_system_that_refuses_a_pipe_is_told_of(system: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "closed_to_others", lambda user: f"O:{ANYBODY}D:P(A;;GA;;;{ANYBODY})S:(ML;;NWNR;;;ME)")
+    monkeypatch.setattr(
+        "keyvault.agent.pipe.closed_to_others", lambda user: f"O:{ANYBODY}D:P(A;;GA;;;{ANYBODY})S:(ML;;NWNR;;;ME)"
+    )
     with pytest.raises(StoreFailed, match="1307"):
         listen(HOME)
 
 
 def test_a_request_of_somebody_else_is_not_answered(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "FLAGS", 0x40000000)  # so it does not say whose it is
+    monkeypatch.setattr("keyvault.agent.pipe.FLAGS", 0x40000000)  # so it does not say whose it is
     assert pipe_client.ask(HOME, b"keys") is None
     assert agent.asked == []
 
@@ -186,7 +227,7 @@ def test_who_says_too_little_or_announces_too_much_gets_nothing_and_holds_nobody
     with connected() as connection:
         if sent:
             connection.write(sent, soon())
-        with pytest.raises(windows.Failed):
+        with pytest.raises(windows_calls.Failed):
             connection.read(1, soon())
     assert agent.asked == []
     assert pipe_client.ask(HOME, b"keys") == KEYS
@@ -196,7 +237,7 @@ def test_who_does_not_take_its_answer_is_left(agent: Agent, monkeypatch: pytest.
     monkeypatch.setattr(pipe_server, "TO_READ", 0.5)
     agent.answer = lambda call: protocol.data(bytes(60_000))
     with connected() as connection:
-        connection.write(pipe_client._request(b"keys"), soon())
+        connection.write(protocol.request(b"keys"), soon())
         while not agent.asked:
             time.sleep(0.01)
         agent.answer = lambda call: protocol.data(KEYS)
@@ -204,7 +245,7 @@ def test_who_does_not_take_its_answer_is_left(agent: Agent, monkeypatch: pytest.
 
 
 def test_who_goes_away_in_between_ends_nothing(agent: Agent) -> None:
-    for part in (b"\0", pipe_client._request(b"keys")):
+    for part in (b"\0", protocol.request(b"keys")):
         with connected() as connection:
             connection.write(part, soon())
     assert pipe_client.ask(HOME, b"keys") == KEYS
@@ -214,7 +255,7 @@ def test_who_goes_away_in_between_ends_nothing(agent: Agent) -> None:
 def test_no_request_ends_it(body: bytes) -> None:
     with pytest.MonkeyPatch.context() as patched:
         system = Windows()
-        patched.setattr(windows, "api", lambda: system)
+        patched.setattr(windows_calls, "api", lambda: system)
         patched.setattr(pipe_server, "TICK", 0.01)
         agent = Agent(system, Limits())
         with connected() as connection:
@@ -265,6 +306,28 @@ def test_it_ends_when_it_is_not_wanted_or_its_time_is_up(system: Windows, monkey
     agent.thread.join(20)
     assert agent.why == "the vault is gone"
     assert pipe_client.ask(HOME, b"keys") is None
+
+
+@pytest.mark.parametrize(
+    ("limits", "why"),
+    [
+        (Limits(100), "its time is up"),
+        (Limits(10**6, 100), "nobody asked for long"),
+        (Limits(10**6, on_suspend=True), "the machine slept"),
+        (Limits(10**6), "the vault is gone"),
+    ],
+)
+@pytest.mark.parametrize("verb", [b"keys", b"status", b"lock"])
+def test_after_a_night_the_first_client_gets_nothing(system: Windows, limits: Limits, why: str, verb: bytes) -> None:
+    agent = Agent(system, limits)
+    while "WaitForSingleObject" not in system.calls:  # it waits for a client, and no clock of that counts sleep
+        time.sleep(0.01)
+    system.slept = 16 * 3600
+    if why == "the vault is gone":
+        agent.unwanted = why
+    assert pipe_client.ask(HOME, verb) is None
+    agent.thread.join(20)
+    assert (agent.why, agent.asked) == (why, [])
 
 
 def test_only_the_keys_count_as_use(agent: Agent) -> None:

@@ -97,3 +97,4 @@ def test_no_agent_begins_that_would_not_hear_it(home: AgentHome) -> None:
     home.extra = {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere"}
     done = home.run("unlock", env={"KEYVAULT_KEY_FILE": home.key_file}, code=1)
     assert b"the screen lock would not be heard" in done.stderr
+    assert b"keyvault: hint: set lock_on_screen_lock = false" in done.stderr

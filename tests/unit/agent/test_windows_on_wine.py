@@ -15,11 +15,13 @@ import pytest
 import wine_calls
 from wine_calls import COMPILER, WINE, Process
 
-from keyvault.agent import pipe_client, protocol, windows
-from keyvault.agent.lifetime import Lifetime, Limits
+from keyvault.agent import pipe_client, protocol
+from keyvault.agent.lifetime import Lifetime, Limits, windows_awake, windows_with_sleep
+from keyvault.agent.pipe import Connection, Listener, own_user, pipe_name
 from keyvault.agent.pipe_server import PipeServer, listen
-from keyvault.agent.windows import Connection, Failed, Listener
+from keyvault.core import windows_calls
 from keyvault.core.errors import AlreadyExists
+from keyvault.core.windows_calls import Failed
 
 if not WINE or not COMPILER:
     pytest.skip("there is no Wine, or no compiler for Windows", allow_module_level=True)
@@ -61,7 +63,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def two(program: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Two]:
     here = threading.local()
-    monkeypatch.setattr(windows, "api", lambda: here.process)
+    monkeypatch.setattr(windows_calls, "api", lambda: here.process)
     made = Two(program, str(Path(program).parent / "prefix"), here)
     yield made
     made.agent.close()
@@ -69,10 +71,10 @@ def two(program: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Two]:
 
 
 def test_a_request_and_its_answer(two: Two) -> None:
-    name = windows.pipe_name(windows.own_user(), HOME)
+    name = pipe_name(own_user(), HOME)
     with pytest.raises(Failed) as raised:
         Connection(name, soon())
-    assert raised.value.code == windows.FILE_NOT_FOUND
+    assert raised.value.code == windows_calls.FILE_NOT_FOUND
     with two.as_agent():
         user, listener = listen(HOME)
         assert not listener.accept(soon(0.2))
@@ -99,7 +101,7 @@ def test_a_request_and_its_answer(two: Two) -> None:
 def test_hanging_up_is_not_the_end_of_the_process_and_its_end_is(two: Two) -> None:
     with two.as_agent():
         user, listener = listen(HOME)
-    name = windows.pipe_name(user, HOME)
+    name = pipe_name(user, HOME)
     connection = Connection(name, soon())
     with two.as_agent():
         assert listener.accept(soon())
@@ -121,7 +123,21 @@ def test_there_is_one_of_a_name(two: Two) -> None:
             listen(HOME)
     with pytest.raises(AlreadyExists):
         listen(HOME)
-    Listener(windows.pipe_name(user, HOME + "2"), user)
+    Listener(pipe_name(user, HOME + "2"), user)
+
+
+@pytest.mark.parametrize(("label", "is_trusted"), [("(ML;;NWNR;;;LW)", False), ("(ML;;NWNR;;;ME)", True), ("", True)])
+def test_the_label_of_a_pipe_is_read(two: Two, monkeypatch: pytest.MonkeyPatch, label: str, is_trusted: bool) -> None:
+    monkeypatch.setattr(
+        "keyvault.agent.pipe.closed_to_others", lambda user: f"O:{user}D:P(A;;GA;;;{user})" + (label and f"S:{label}")
+    )
+    with two.as_agent():
+        user, _ = listen(HOME)
+    if is_trusted:
+        Connection(pipe_name(user, HOME), soon())
+    else:
+        assert not pipe_client.end(HOME)
+        assert two.agent.process.poll() is None
 
 
 def test_the_loop_and_its_clients(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +149,7 @@ def test_the_loop_and_its_clients(two: Two, monkeypatch: pytest.MonkeyPatch) -> 
         with two.as_agent():
             user, listener = listen(HOME)
             ready.set()
-            lifetime = Lifetime(Limits(), windows.with_sleep, windows.awake)
+            lifetime = Lifetime(Limits(), windows_with_sleep, windows_awake)
             serving = PipeServer(listener, user, lifetime, lambda call: protocol.data(b"keys"), lambda: b"{}", lambda: "")
             why.append(serving.run())
             listener.close()  # as the end of the process would

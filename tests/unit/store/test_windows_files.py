@@ -1,15 +1,14 @@
-"""Files and folders on Windows, against a stand-in of its calls (tests/windows_system.py). It never ran on Windows."""
+"""Files and folders on Windows, against a stand-in of its calls (tests/windows_files.py). It never ran on Windows."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from windows_system import ALL, ANOTHER, READ, USER, USERS, System, listed, running
+from windows_files import ALL, ANOTHER, READ, USER, USERS, System, listed, running
 
 from keyvault.core.errors import AlreadyExists, StoreBusy, StoreFailed, UnsafeFile
 from keyvault.store import access_list
@@ -226,6 +225,22 @@ def test_a_persons_own_file_keeps_its_list(windows: tuple[System, SimpleNamespac
     assert system.list_of(str(tmp_path / "new.ps1")) == CLOSED
 
 
+def test_the_list_of_what_somebody_put_there_meanwhile_is_not_taken_over(
+    windows: tuple[System, SimpleNamespace], tmp_path: Path
+) -> None:
+    system, store = windows
+    path = str(tmp_path / ".env")
+    Path(path).write_bytes(b"old")
+    system.put_list(path, listed((USER, ALL), (USERS, READ), owner=ANOTHER))
+    with pytest.raises(UnsafeFile, match="belongs to another user"):
+        store.files.replace_own(path, TEXT, 0o644)
+    assert os.listdir(tmp_path) == [".env"]
+    assert Path(path).read_bytes() == b"old"
+    system.put_list(path, listed((USER, ALL), (USERS, READ), owner=ADMINISTRATORS))
+    store.files.replace_own(path, TEXT, 0o644)
+    assert Path(path).read_bytes() == TEXT
+
+
 @pytest.mark.parametrize("status", [1, 50])
 def test_a_drive_without_lists_is_written_all_the_same(
     windows: tuple[System, SimpleNamespace], tmp_path: Path, status: int
@@ -255,8 +270,5 @@ def test_a_long_list_is_read_whole(windows: tuple[System, SimpleNamespace], tmp_
         store.files.read_private(path, 100)
 
 
-def test_structures_are_laid_out_as_in_the_headers_of_windows(windows: tuple[System, SimpleNamespace]) -> None:
-    made = windows[1].windows_acl.SecurityAttributes
-    assert ctypes.sizeof(made) == 24
-    assert (made.length.offset, made.descriptor.offset, made.inherit_handle.offset) == (0, 8, 16)
+def test_the_user_is_who_runs_it(windows: tuple[System, SimpleNamespace]) -> None:
     assert windows[1].windows_acl.user() == USER

@@ -13,14 +13,14 @@ import pytest
 from agents import AgentHome, agent_home
 from windows_pipes import ME, Windows
 
-from keyvault.agent import handing, keys, pipe_client, pipe_server, pipe_starting, windows
+from keyvault.agent import handing, keys, pipe_client, pipe_server, pipe_starting
 from keyvault.agent.lifetime import Limits
 from keyvault.agent.pipe_server import PipeServer, listen
 from keyvault.agent.warm import Handed, purpose_keys
 from keyvault.cli import agents
-from keyvault.cli.serving_windows import Agent
-from keyvault.core import settings
-from keyvault.core.errors import Locked, RolledBack
+from keyvault.cli.pipe_serving import Agent
+from keyvault.core import settings, windows_calls
+from keyvault.core.errors import KeyvaultError, Locked, RolledBack
 from keyvault.core.settings import Settings
 from keyvault.unlock.opening import open_vault
 from keyvault.vault import care, slots
@@ -91,7 +91,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     with agent_home() as home:
         system = Windows()
         made = Place(home, system)
-        monkeypatch.setattr(windows, "api", lambda: system)
+        monkeypatch.setattr(windows_calls, "api", lambda: system)
         for module in (agents, keys):
             monkeypatch.setattr(module, "sys", SimpleNamespace(platform="win32"))
         monkeypatch.setattr(pipe_starting, "spawn", made.spawn)
@@ -147,6 +147,24 @@ def test_unlock_starts_one_status_tells_of_it_and_lock_ends_it(place: Place) -> 
     assert agents.end(place.settings)
     assert place.wait_for_end() == "lock"
     assert agents.status(place.settings) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "hint"),
+    [
+        ("the vault is gone\nlook for it", "the vault is gone", "look for it"),
+        ("it ended at once", "it ended at once", ""),
+        ("it does not answer", "it does not answer", "keyvault lock ends one that does not answer"),
+        ("", "it does not answer", "keyvault lock ends one that does not answer"),
+    ],
+)
+def test_why_none_started_is_told_with_a_hint_that_fits(
+    place: Place, monkeypatch: pytest.MonkeyPatch, said: str, message: str, hint: str
+) -> None:
+    monkeypatch.setattr(pipe_starting, "spawn", lambda handed, wait: said)
+    with pytest.raises(KeyvaultError) as raised:
+        agents.start(place.settings, place.handed())
+    assert (raised.value.message, raised.value.hint) == (f"the agent did not start: {message}", hint)
 
 
 def test_another_takes_the_place_of_one_that_runs(place: Place) -> None:
@@ -231,10 +249,11 @@ def test_without_its_vault_it_ends(place: Place) -> None:
 _PROCESS = """
 import sys, threading, time
 from windows_pipes import Windows
-from keyvault.agent import pipe_client, windows
+from keyvault.agent import pipe_client
+from keyvault.core import windows_calls
 system = Windows()
-windows.api = lambda: system
-from keyvault.cli import serving_windows
+windows_calls.api = lambda: system
+from keyvault.cli import pipe_serving
 
 def client():
     for _ in range(500):
@@ -246,7 +265,7 @@ def client():
 
 if sys.argv[3]:
     threading.Thread(target=client, daemon=True).start()
-sys.exit(serving_windows.take_over())
+sys.exit(pipe_serving.take_over(in_foreground=sys.argv[4:] == ["--foreground"]))
 """
 
 
@@ -258,8 +277,11 @@ def test_the_process_takes_over_serves_and_ends(place: Place) -> None:
 
 def test_it_does_not_begin_where_the_screen_s_lock_would_not_be_heard(place: Place) -> None:
     done = _process(place, place.handed(Limits(on_screen_lock=True)), "")
-    assert done.returncode == 2
-    assert b"screen lock" in done.stdout
+    said = (b"the screen lock is heard on Linux only", b"set lock_on_screen_lock = false in config.toml")
+    assert (done.returncode, done.stdout, done.stderr) == (2, b"\n".join(said), b"")
+    done = _process(place, place.handed(Limits(on_screen_lock=True)), "", "--foreground")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"keyvault: error: " + said[0] + b"\nkeyvault: hint: " + said[1] + b"\n"
 
 
 def test_it_does_not_begin_with_keys_that_do_not_fit(place: Place) -> None:
@@ -270,8 +292,8 @@ def test_it_does_not_begin_with_keys_that_do_not_fit(place: Place) -> None:
     assert b"another key" in done.stdout
 
 
-def _process(place: Place, handed: Handed, keys: str) -> subprocess.CompletedProcess[bytes]:
-    words = [sys.executable, "-c", _PROCESS, place.home.home, place.home.state, keys]
+def _process(place: Place, handed: Handed, keys: str, *options: str) -> subprocess.CompletedProcess[bytes]:
+    words = [sys.executable, "-c", _PROCESS, place.home.home, place.home.state, keys, *options]
     path = os.pathsep.join(
         [os.path.dirname(os.path.dirname(__file__)), os.path.dirname(os.path.dirname(agents.__file__)) + "/.."]
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ntpath
-import os
 import signal
 
 from keyvault.agent import handing
@@ -11,15 +10,15 @@ from keyvault.agent.pipe_server import PipeServer, listen
 from keyvault.agent.protocol import NOT_SERVED, Call, Reply
 from keyvault.agent.warm import KeysDoNotFit
 from keyvault.cli import exits
-from keyvault.cli.keeper import Keeper, no_screen_lock
+from keyvault.cli.keeper import Keeper, no_screen_lock, tell_begun, tell_failed
 from keyvault.core.errors import KeyvaultError, VaultCorrupt
 from keyvault.unlock.opening import existing_store
 from keyvault.vault.anchor import Anchors
 from keyvault.vault.vault import Vault
 
 
-def take_over() -> int:
-    """Be the agent for what is handed over on stdin, until it ends; the exit code. Tells on stdout whether it began."""
+def take_over(*, in_foreground: bool) -> int:
+    """Be the agent for what is handed over on stdin, until it ends; the exit code. Tells first whether it began."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # in the foreground Ctrl-C ends it at once, and not after its next look around
     try:
         handed = handing.receive(0)
@@ -29,24 +28,13 @@ def take_over() -> int:
         agent.look()
         user, listener = listen(handed.home)
     except KeyvaultError as exc:
-        _say(exc.message.encode() + b"\n")
-        return exits.code_of(exc)
-    _say(handing.READY)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1):
-        os.dup2(nowhere, fd)
+        return tell_failed(exc, in_foreground=in_foreground)
+    tell_begun(agent.lifetime, in_foreground=in_foreground)
     try:
         PipeServer(listener, user, agent.lifetime, agent.serve, agent.status, agent.still_wanted).run()
     finally:
         handed.keys.wipe()
     return exits.DONE
-
-
-def _say(text: bytes) -> None:
-    try:
-        os.write(1, text)
-    except OSError:
-        return  # who started us has gone on
 
 
 class Agent(Keeper):

@@ -19,6 +19,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import keyvault.store
+from keyvault.core import windows_calls
 from keyvault.store import access_list
 
 USER = access_list._sid(5, 21, 1111, 2222, 3333, 1001)
@@ -41,17 +42,13 @@ def listed(*entries: tuple[bytes, int], owner: bytes = USER, flags: int = 0, kin
 
 
 class Function:
-    """One function of a DLL: the types are the caller's, as with ctypes."""
+    """One function: it takes what its types say, as with ctypes."""
 
-    restype: Any = None
-    argtypes: Any = ()
-
-    def __init__(self, behaviour: Callable[..., object]) -> None:
-        self._behaviour = behaviour
+    def __init__(self, behaviour: Callable[..., object], returns: Any, *takes: Any) -> None:
+        self._behaviour, self._returns, self._takes = behaviour, returns, takes
 
     def __call__(self, *arguments: object) -> Any:
-        if self.argtypes:
-            assert len(arguments) == len(self.argtypes)
+        assert len(arguments) == len(self._takes)
         raised: list[BaseException] = []  # ctypes would print it and go on
 
         def called(*converted: object) -> object:
@@ -61,7 +58,7 @@ class Function:
                 raised.append(exc)
                 return 0
 
-        result = ctypes.CFUNCTYPE(self.restype, *self.argtypes)(called)(*arguments)
+        result = ctypes.CFUNCTYPE(self._returns, *self._takes)(called)(*arguments)
         if raised:
             raise raised[0]
         return result
@@ -224,9 +221,9 @@ def _win_error(code: int) -> OSError:
 def running() -> Iterator[tuple[System, SimpleNamespace]]:
     """The stand-in, and keyvault's store as it is loaded on Windows."""
     system = System()
-    library = SimpleNamespace(
-        **{name: Function(getattr(system, name)) for name in dir(System) if name[0].isupper()}  # one stands for both DLLs
-    )
+    types = {name: kinds for functions in windows_calls.FUNCTIONS.values() for name, kinds in functions.items()}
+    ours = {name: Function(getattr(system, name), *types[name]) for name in dir(System) if name[0].isupper()}
+    calls = SimpleNamespace(last_error=lambda: system.error, **ours)
     msvcrt = ModuleType("msvcrt")
     vars(msvcrt).update(
         open_osfhandle=system.open_osfhandle, get_osfhandle=system.get_osfhandle, locking=system.locking, LK_NBLCK=2
@@ -236,8 +233,7 @@ def running() -> Iterator[tuple[System, SimpleNamespace]]:
     with MonkeyPatch.context() as patch:
         patch.setattr(sys, "platform", "win32")
         patch.setitem(sys.modules, "msvcrt", msvcrt)
-        patch.setattr(ctypes, "WinDLL", lambda _name, use_last_error: library, raising=False)
-        patch.setattr(ctypes, "get_last_error", lambda: system.error, raising=False)
+        patch.setattr(windows_calls, "api", lambda: calls)
         patch.setattr(ctypes, "WinError", _win_error, raising=False)
         patch.setattr(os, "open", system.open)
         patch.setattr(os, "O_BINARY", _BINARY, raising=False)

@@ -11,14 +11,15 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from windows_pipes import ANONYMOUS, ANYBODY, ME, Windows, binary, readable
+from windows_pipes import ANONYMOUS, ANYBODY, ME, Windows, binary
 
-from keyvault.agent import windows
-from keyvault.agent.lifetime import Lifetime, Limits
-from keyvault.agent.windows import Connection, Failed, Listener
+from keyvault.agent.lifetime import Lifetime, Limits, windows_awake, windows_with_sleep
+from keyvault.agent.pipe import Connection, Foreign, Listener, closed_to_others, own_user, pipe_name
+from keyvault.core import windows_calls
+from keyvault.core.windows_calls import Failed
 
 HOME = r"C:\Users\me\AppData\Local\keyvault"
-NAME = windows.pipe_name(ME, HOME)
+NAME = pipe_name(ME, HOME)
 
 
 def soon(seconds: float = 5.0) -> float:
@@ -28,7 +29,7 @@ def soon(seconds: float = 5.0) -> float:
 @pytest.fixture
 def system(monkeypatch: pytest.MonkeyPatch) -> Iterator[Windows]:
     made = Windows()
-    monkeypatch.setattr(windows, "api", lambda: made)
+    monkeypatch.setattr(windows_calls, "api", lambda: made)
     yield made
     assert made.is_clean(), vars(made)
 
@@ -57,7 +58,7 @@ def test_bytes_arrive_as_they_were_sent_both_ways(system: Windows) -> None:
 def test_what_is_longer_than_the_pipe_s_buffer_arrives_whole(content: bytes) -> None:
     system = Windows()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(windows, "api", lambda: system)
+        patched.setattr(windows_calls, "api", lambda: system)
         with both(system) as (listener, connection):
             writing = threading.Thread(target=lambda: listener.write(content, soon(20)))
             writing.start()
@@ -95,6 +96,20 @@ def test_what_arrived_while_it_was_taken_back_counts(system: Windows) -> None:
     system.WaitForSingleObject = wait  # type: ignore[attr-defined]
     connection.close()
     listener.close()
+
+
+def test_what_is_interrupted_leaves_nothing_to_the_system(system: Windows) -> None:
+    def interrupted(event: int, patience: int) -> int:
+        raise KeyboardInterrupt
+
+    with both(system) as (listener, connection):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(system, "WaitForSingleObject", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                listener.read(10, soon())
+        assert system.operations == {}  # nor the memory that it would write to
+        connection.write(b"x", soon())
+        assert listener.read(10, soon()) == b"x"
 
 
 def test_half_of_what_was_expected_is_a_failure(system: Windows) -> None:
@@ -155,14 +170,14 @@ def test_a_client_waits_no_longer_than_its_deadline(system: Windows) -> None:
 def test_where_there_is_no_pipe_a_client_knows_at_once(system: Windows) -> None:
     with pytest.raises(Failed) as raised:
         Connection(NAME, soon(60))
-    assert raised.value.code == windows.FILE_NOT_FOUND
+    assert raised.value.code == windows_calls.FILE_NOT_FOUND
 
 
 def test_nobody_else_can_connect(system: Windows) -> None:
     listener = Listener(NAME, ME)
     with system.process(ANYBODY, 5000), pytest.raises(Failed) as raised:
         Connection(NAME, soon())
-    assert raised.value.code == windows.ACCESS_DENIED
+    assert raised.value.code == windows_calls.ACCESS_DENIED
     listener.close()
 
 
@@ -173,8 +188,36 @@ def test_nothing_is_sent_to_a_pipe_that_another_user_made_and_opened_to_us(syste
         pipe.sddl = pipe.sddl.replace("S:", f"(A;;GA;;;{ME})S:")
         with system.within(system.only_me), pytest.raises(Failed) as raised:
             Connection(NAME, soon())
-    assert raised.value.code == windows.ACCESS_DENIED
+    assert raised.value.code == windows_calls.ACCESS_DENIED
     assert "WriteFile" not in system.calls
+
+
+@pytest.mark.parametrize(("label", "is_trusted"), [("LW", False), ("ME", True), ("HI", True), ("", True)])
+def test_nothing_is_sent_to_a_pipe_that_a_process_of_low_integrity_made(system: Windows, label: str, is_trusted: bool) -> None:
+    listener = Listener(NAME, ME)
+    pipe = system.pipes[NAME.lower()]
+    pipe.sddl = pipe.sddl.replace("(ML;;NWNR;;;ME)", f"(ML;;NWNR;;;{label})" if label else "")
+    if is_trusted:
+        Connection(NAME, soon()).close()
+    else:
+        with pytest.raises(Foreign):
+            Connection(NAME, soon())
+    listener.close()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", bytes(20), b"\1" + bytes(19), bytes.fromhex("0100108014000000000000001c000000") + bytes(240)]
+)
+def test_a_pipe_whose_maker_cannot_be_read_is_not_trusted(system: Windows, content: bytes) -> None:
+    def odd(handle: int, what: int, held: object, size: int, needed: object) -> int:
+        ctypes.memmove(held, content, len(content))  # type: ignore[arg-type]
+        return 1
+
+    listener = Listener(NAME, ME)
+    system.GetKernelObjectSecurity = odd  # type: ignore[attr-defined]
+    with pytest.raises(Foreign):
+        Connection(NAME, soon())
+    listener.close()
 
 
 @pytest.mark.parametrize("user", [ME, ANYBODY])
@@ -183,7 +226,7 @@ def test_there_is_one_of_a_name(system: Windows, user: str) -> None:
         Listener(NAME, user)
         with system.within(system.only_me), pytest.raises(Failed) as raised:
             Listener(NAME, ME)
-    assert raised.value.code == windows.ACCESS_DENIED
+    assert raised.value.code == windows_calls.ACCESS_DENIED
 
 
 def test_the_agent_learns_whose_request_it_read(system: Windows) -> None:
@@ -195,7 +238,7 @@ def test_the_agent_learns_whose_request_it_read(system: Windows) -> None:
 
 
 def test_who_does_not_say_who_it_is_is_nobody(system: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "FLAGS", 0x40000000)
+    monkeypatch.setattr("keyvault.agent.pipe.FLAGS", 0x40000000)
     with both(system) as (listener, connection):
         connection.write(b"x", soon())
         listener.read(1, soon())
@@ -233,15 +276,15 @@ def test_only_a_process_of_this_user_is_ended(system: Windows) -> None:
 
 
 def test_it_ends_after_sleep_where_that_is_set(system: Windows) -> None:
-    lifetime = Lifetime(Limits(100, on_suspend=True), windows.with_sleep, windows.awake)
+    lifetime = Lifetime(Limits(100, on_suspend=True), windows_with_sleep, windows_awake)
     assert lifetime.over() == ""
     system.slept = 10
     assert lifetime.over() == "the machine slept"
-    assert Lifetime(Limits(100), windows.with_sleep, windows.awake).over() == ""
+    assert Lifetime(Limits(100), windows_with_sleep, windows_awake).over() == ""
 
 
 def test_time_asleep_counts(system: Windows) -> None:
-    lifetime = Lifetime(Limits(100), windows.with_sleep, windows.awake)
+    lifetime = Lifetime(Limits(100), windows_with_sleep, windows_awake)
     system.slept = 200
     assert lifetime.over() == "its time is up"
 
@@ -250,21 +293,21 @@ def test_a_pipe_is_named_for_its_user_and_its_vault_alone() -> None:
     assert NAME.startswith(r"\\.\pipe\keyvault-")
     assert "\\" not in NAME.removeprefix("\\\\.\\pipe\\")
     assert len(NAME) < 256
-    assert windows.pipe_name(ME, HOME.upper().replace("\\", "/")) == NAME  # one folder, however it is written
-    assert len({NAME, windows.pipe_name(ANYBODY, HOME), windows.pipe_name(ME, HOME + "2")}) == 3
-    assert windows.pipe_name(ME, "C:\\\ud800") != NAME  # names of files may hold that
+    assert pipe_name(ME, HOME.upper().replace("\\", "/")) == NAME  # one folder, however it is written
+    assert len({NAME, pipe_name(ANYBODY, HOME), pipe_name(ME, HOME + "2")}) == 3
+    assert pipe_name(ME, "C:\\\ud800") != NAME  # names of files may hold that
 
 
 def test_a_pipe_is_closed_to_all_but_its_user() -> None:
-    assert windows.closed_to_others(ME) == f"O:{ME}D:P(A;;GA;;;{ME})S:(ML;;NWNR;;;ME)"
+    assert closed_to_others(ME) == f"O:{ME}D:P(A;;GA;;;{ME})S:(ML;;NWNR;;;ME)"
 
 
 def test_structures_are_as_large_as_documented_for_64_bits() -> None:
-    assert ctypes.sizeof(windows.Overlapped) == 32
-    assert windows.Overlapped.event.offset == 24
-    assert ctypes.sizeof(windows.SecurityAttributes) == 24
-    assert (windows.SecurityAttributes.descriptor.offset, windows.SecurityAttributes.inherit.offset) == (8, 16)
-    assert ctypes.sizeof(windows.TokenUser) == 16
+    assert ctypes.sizeof(windows_calls.Overlapped) == 32
+    assert windows_calls.Overlapped.event.offset == 24
+    assert ctypes.sizeof(windows_calls.SecurityAttributes) == 24
+    assert (windows_calls.SecurityAttributes.descriptor.offset, windows_calls.SecurityAttributes.inherit.offset) == (8, 16)
+    assert ctypes.sizeof(windows_calls.TokenUser) == 16
 
 
 @given(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=15), st.integers(0, 2**48 - 1))
@@ -272,10 +315,8 @@ def test_any_user_s_identifier_is_read(parts: list[int], authority: int) -> None
     sid = "-".join(["S-1", str(authority), *map(str, parts)])
     system = Windows()
     system.only_me.user = sid
-    buffer = ctypes.create_string_buffer(binary(sid))
-    assert readable(ctypes.addressof(buffer)) == sid
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(windows, "api", lambda: system)
-        assert windows.own_user() == sid
+        patched.setattr(windows_calls, "api", lambda: system)
+        assert binary(own_user()) == binary(sid)
     assert system.is_clean()
-    assert len(binary(sid)) + 16 <= windows.LONGEST_USER
+    assert len(binary(sid)) + 16 <= windows_calls.LONGEST_USER
