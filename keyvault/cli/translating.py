@@ -98,7 +98,9 @@ def _is_clear(parts: list[str]) -> bool:
 
 def _fits(value: str) -> bool:
     """Not words that stand where a name or a number should: those are of another text, which happens to have the same ones."""
-    return "; " not in value and (" " not in value or value[0].isdigit() or any(mark in value for mark in "/\\\"'"))
+    return "; " not in value and all(
+        " " not in one or one[0].isdigit() or any(mark in one for mark in "/\\\"'") for one in value.split(", ")
+    )
 
 
 def _is_name(field: str) -> bool:

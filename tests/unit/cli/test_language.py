@@ -62,6 +62,8 @@ def test_the_language_is_that_of_the_locale(monkeypatch: pytest.MonkeyPatch, var
         ("cannot read /srv/my keys: permission denied", "无法读取 /srv/my keys：权限不足"),
         ("no vault at /srv; keyvault init makes one", "/srv 没有密钥库；用 keyvault init 新建一个"),
         ("~/.bashrc:3 gives A_KEY no value, and was skipped", "~/.bashrc:3 没有给 A_KEY 值，已跳过"),
+        ("added aws/default as A, B, C", "已存入 aws/default，变量为 A, B, C"),
+        ("known: sh, bash, zsh", "可选的有：sh, bash, zsh"),
         ("unlocks by passphrase, recovery", "解锁方式：口令、恢复码"),
         ("wrong passphrase, or its slot was altered", "口令错误，或其槽被改动过"),
         ("{region} is no field of this vendor", "{region} 不是该服务商的字段"),
