@@ -204,7 +204,7 @@ def _show(planned: list[Planned], as_json: bool) -> None:
         render.json_out({"plan": [_planned_dict(one) for one in planned]})
     elif planned:
         rows = [
-            (one.key.ref, one.why or "-", one.step or "new", escape(one.method), one.proof, str(len(one.key.places)))
+            (one.key.ref, one.why or "-", one.step or "not begun", escape(one.method), one.proof, str(len(one.key.places)))
             for one in planned
         ]
         render.table(("KEY", "WHY", "STEP", "HOW", "PROOF", "FILES"), rows)

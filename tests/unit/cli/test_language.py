@@ -70,6 +70,12 @@ def test_the_language_is_that_of_the_locale(monkeypatch: pytest.MonkeyPatch, var
         ("removed 2 variables; programs that run keep theirs", "已移除 2 个变量；正在运行的程序仍保有原来的变量"),
         ("verified 1 key, 0 removed, 1 value, 12 changes", "已校验 1 个密钥，0 个已删除，1 个值，12 次更改"),
         ("wrote 1 variable to .env", "已将 1 个变量写入 .env"),
+        ("no slot matches zz", "没有槽与 zz 匹配"),
+        ("not possible here: no keyring answers", "这里不可用：no keyring answers"),
+        ("5 others like it: not a plain file", "另有 5 项：不是普通文件"),
+        ("openai/x is left out: for this it needs a management key", "略去 openai/x：为此需要 a management key"),
+        ("unlocked already, for 8 h", "已经解锁，保持 8 小时"),
+        ("searching files: 3 of 9 MB", "正在搜索文件：3 / 9 MB"),
         ("wrong passphrase, or its slot was altered", "口令错误，或其槽被改动过"),
         ("{region} is no field of this vendor", "{region} 不是该服务商的字段"),
         # a name stays what it is, even one that reads like a text, a word of ours, or a field
