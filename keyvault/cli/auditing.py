@@ -77,7 +77,7 @@ def _stale(stale: Sequence[Stale], whole: bool) -> str:
         return ""
     levels = {one.reason: level(one) for one in stale}
     rows = [(_word(levels[reason]), said(reason.replace("_", " ")), key, detail) for reason, key, detail, _ in shown]
-    todo = dict.fromkeys(f"  {said(escape(key))}: {said(escape(then))}\n" for _, key, _, then in shown)
+    todo = dict.fromkeys(f"  {said(escape(key))}{said(': ')}{said(escape(then))}\n" for _, key, _, then in shown)
     return _columns(("", "WHAT", "KEY", "DETAIL"), rows, whole) + said_lines("\nWhat to do:\n") + "".join(todo)
 
 

@@ -108,6 +108,20 @@ def test_a_rotation_that_nobody_began_is_said_so(home: VaultHome) -> None:
     assert shown.splitlines()[1].split()[2] == "未开始"
 
 
+def test_where_keys_come_from_and_why_they_are_due_is_chinese(home: VaultHome) -> None:
+    assert home.run("env", "--explain", env=CHINESE).stdout.decode().splitlines()[1].split()[-1] == "默认"
+    home.run("edit", "openai", "--expires", "2020-01-01")
+    assert home.run("rotate", "--status", env=CHINESE).stdout.decode().splitlines()[1].split()[1] == "已过期"
+    assert "需要更换：openai/default (已过期)；" in Terminal(home, "env", env=CHINESE).end()
+    todo = home.run("audit", "stale", env=CHINESE, code=7).stdout.decode().split("怎么办：\n")[1]
+    assert "  密钥库：keyvault backup FILE\n" in todo
+
+
+def test_a_group_without_its_command_says_so(home: VaultHome) -> None:
+    assert home.run("shell", code=2).stderr == b"keyvault: error: missing command\nkeyvault: hint: keyvault shell --help\n"
+    assert "缺少命令" in home.run("shell", env=CHINESE, code=2).stderr.decode()
+
+
 def test_a_word_that_a_person_wrote_stays_as_it_is(home: VaultHome) -> None:
     home.run("edit", "openai", "--note", "unknown", "--tag", "state=valid")
     shown = home.run("show", "openai", env=CHINESE).stdout.decode()
