@@ -117,6 +117,11 @@ def test_where_keys_come_from_and_why_they_are_due_is_chinese(home: VaultHome) -
     assert "  密钥库：keyvault backup FILE\n" in todo
 
 
+def test_how_a_rotation_ended_is_chinese(home: VaultHome) -> None:
+    Terminal(home, "rotate", "openai", "--manual", "--no-open", env=CHINESE).press("的新密钥（不显示）：", "c")
+    assert "openai/default：已中止\n" in home.run("rotate", "--abort", "openai", env=CHINESE).stderr.decode()
+
+
 def test_a_group_without_its_command_says_so(home: VaultHome) -> None:
     assert home.run("shell", code=2).stderr == b"keyvault: error: missing command\nkeyvault: hint: keyvault shell --help\n"
     assert "缺少命令" in home.run("shell", env=CHINESE, code=2).stderr.decode()

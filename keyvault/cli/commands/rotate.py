@@ -186,8 +186,10 @@ def _grace(said: dict[str, Any]) -> int:
 
 def _told(outcomes: list[Outcome]) -> int:
     """Say how each ended or stands; the exit code."""
+    from keyvault.cli.language import said
+
     for outcome in outcomes:
-        terminal.say(escape(f"{outcome.ref}: {outcome.why}"))
+        terminal.say(f"{outcome.ref}{said(': ')}{escape(said(outcome.why))}")
         if outcome.state != CLOSED:
             terminal.say(escape(f"  {outcome.then}"))
     if any(outcome.state == STUCK for outcome in outcomes):
