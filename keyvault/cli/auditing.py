@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from keyvault.audit.findings import Leak, Report, Skipped, Stale
-from keyvault.audit.report.wording import advice, caveat, in_order, level, where, whose
+from keyvault.audit.report.wording import NOTE, advice, caveat, in_order, level, where, whose
 from keyvault.audit.stale import NEVER_USED, UNCHECKED, UNUSED
 from keyvault.cli import render
 from keyvault.cli.columns import wrapped
@@ -18,6 +18,7 @@ from keyvault.store.files import write_private
 TABLE, JSON, SARIF, HTML = FORMATS = ("table", "json", "sarif", "html")
 _WIDTH = 80
 _MOST_SKIPPED = 20
+_WORDS = {NOTE: "advice"}  # as doctor says; a note is what a person wrote of a key
 _MOST_ALIKE = 5  # more keys of one of these reasons make one row
 _ALIKE = {
     UNCHECKED: "keyvault check asks about all",
@@ -75,8 +76,8 @@ def _stale(stale: Sequence[Stale], whole: bool) -> str:
     if not shown:
         return ""
     levels = {one.reason: level(one) for one in stale}
-    rows = [(said(levels[reason]), said(reason.replace("_", " ")), key, detail) for reason, key, detail, _ in shown]
-    todo = dict.fromkeys(f"  {said(escape(key))}: {said(escape(then))}\n" for _, key, _, then in shown)
+    rows = [(_word(levels[reason]), said(reason.replace("_", " ")), key, detail) for reason, key, detail, _ in shown]
+    todo = dict.fromkeys(f"  {said(escape(key))}{said(': ')}{said(escape(then))}\n" for _, key, _, then in shown)
     return _columns(("", "WHAT", "KEY", "DETAIL"), rows, whole) + said_lines("\nWhat to do:\n") + "".join(todo)
 
 
@@ -87,11 +88,15 @@ def _leaks(leaks: Sequence[Leak], whole: bool) -> str:
     rows = []
     for leak in in_order(leaks):
         answer = (leak.verdict.replace("_", " "),) if asked else ()
-        rows.append((said(level(leak)), whose(leak), leak.form, *answer, where(leak)))
+        rows.append((_word(level(leak)), whose(leak), leak.form, *answer, where(leak)))
     steps = "".join(f"\n{said(escape(one.about))}\n" + "".join(map(_step, one.steps)) for one in advice(leaks))
     headings = ("", "KEY", "FORM", *(("VENDOR SAYS",) if asked else ()), "WHERE")
     known = "\n" + "\n".join(wrapped(said(caveat(leaks)), _WIDTH)) + "\n" if caveat(leaks) else ""
     return _columns(headings, rows, whole) + said_lines("\nWhat to do:\n") + steps + known
+
+
+def _word(severity: str) -> str:
+    return said(_WORDS.get(severity, severity))
 
 
 def _step(step: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keyvault.cli import render, terminal
+from keyvault.cli.language import said
 from keyvault.cli.session import Session
 from keyvault.core.text import escape
 from keyvault.environment.resolve import Choice, choose, only_when_named
@@ -18,7 +19,7 @@ def explain(session: Session, refs: tuple[str, ...], profile: str | None) -> Non
     if selection.source == PROJECT:
         source = escape(selection.path) + (f" [profile {selection.profile}]" if selection.profile else "")
     else:
-        source = selection.source
+        source = said(selection.source)
     if chosen.choices:
         render.table(("VARIABLE", "KEY", "FIELD", "VERSION", "SOURCE"), [_row(choice, source) for choice in chosen.choices])
     if selection.source == DEFAULT:

@@ -7,7 +7,7 @@ from keyvault.cli.exits import DONE, FAILED, NOT_FOUND
 from keyvault.cli.session import Session
 from keyvault.core import clock, settings
 from keyvault.core.errors import InvalidInput, KeyvaultError, NotFound
-from keyvault.core.text import mask
+from keyvault.core.text import counted, mask
 from keyvault.environment.resolve import Resolved, variables_of
 from keyvault.environment.selection import DEFAULT, select
 from keyvault.formats import load
@@ -138,7 +138,7 @@ def _write_file(vault: Vault, request: Request, form: Format, resolved: Resolved
     _register(vault, request.output, form, resolved)
     if warning := export_file.git_warning(request.output):
         terminal.warn(warning)
-    terminal.tip(f"wrote {len(resolved.variables)} variables to {request.output}")
+    terminal.tip(f"wrote {counted(len(resolved.variables), 'variable')} to {request.output}")
 
 
 def _show_masked(resolved: Resolved, form: Format) -> None:

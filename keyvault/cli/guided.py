@@ -26,7 +26,7 @@ def choose(session: Session) -> tuple[str, str | None]:
     except Unreachable as exc:
         absent = exc.message
     kinds = {
-        KEYRING: f"not here: {absent}" if absent else "the keyring of your desktop; nothing to type",
+        KEYRING: f"not possible here: {absent}" if absent else "the keyring of your desktop; nothing to type",
         PASSPHRASE: "you type it",
         KEY_FILE: "a file; for servers and scheduled jobs, where nobody types",
     }

@@ -9,7 +9,7 @@ from keyvault.cli import render, terminal
 from keyvault.cli.session import Session
 from keyvault.core import clock
 from keyvault.core.errors import KeyvaultError
-from keyvault.core.text import escape, mask
+from keyvault.core.text import counted, escape, mask
 from keyvault.discover import reading, windows_variables
 from keyvault.discover.clean import Cleaning, carry_out, changed_since, held, marked_in
 from keyvault.discover.clean import undo as put_back
@@ -58,7 +58,7 @@ def take(session: Session, vault: Vault, planned: Sequence[Planned], *, yes: boo
     """Ask, and put into the vault what is new; how many keys that were."""
     to_do = [p for p in planned if p.changes_vault]
     if to_do:
-        session.confirm(f"take {count(len(to_do), 'key')} in?", yes=yes)
+        session.confirm(f"take {counted(len(to_do), 'key')} in?", yes=yes)
     take_in(vault, planned, clock.now())
     session.tell_notices(vault)
     return len(to_do)
@@ -82,7 +82,7 @@ def clean(session: Session, vault: Vault, planned: Sequence[Planned], kind: str,
             if not cleaning.gone:
                 continue
             _show_changes(cleaning)
-            what = f"take {count(len(cleaning.gone), 'value')} out of {escape(path)}?"
+            what = f"take {counted(len(cleaning.gone), 'value')} out of {escape(path)}?"
             if not yes and not (session.someone_there and terminal.confirm(what)):
                 terminal.warn(f"{escape(path)} was left as it is")
                 continue
@@ -103,7 +103,7 @@ def _clean_windows(session: Session, there: dict[tuple[str, str], str], planned:
     values = {f.variable: f.value.reveal() for f in places if (f.variable, f.value.reveal()) in there}
     what = f"remove {', '.join(values)} from your permanent variables?"
     if values and (yes or (session.someone_there and terminal.confirm(what))):
-        terminal.tip(f"removed {count(len(windows_variables.remove(values)), 'variable')}; programs that run keep theirs")
+        terminal.tip(f"removed {counted(len(windows_variables.remove(values)), 'variable')}; programs that run keep theirs")
 
 
 def _show_changes(cleaning: Cleaning) -> None:
@@ -122,8 +122,3 @@ def undo(session: Session, vault: Vault, path: str, *, yes: bool) -> None:
         )
     put_back(path, originals)
     terminal.tip(f"{escape(path)} is as it was, with its values in plain text")
-
-
-def count(number: int, what: str) -> str:
-    """`1 key`, `2 keys`."""
-    return f"{number} {what}{'' if number == 1 else 's'}"

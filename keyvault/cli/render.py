@@ -101,5 +101,15 @@ def _cell(text: str) -> str:
     return said(text) if " " in text or text in _OURS else text
 
 
-_OUR_COLUMNS = ("VERDICT", "VENDOR SAYS", "VENDOR IS", "STEP", "ROTATION")  # each word in them is one of ours
+_OUR_COLUMNS = (
+    "VERDICT",
+    "VENDOR SAYS",
+    "VENDOR IS",
+    "STEP",
+    "ROTATION",
+    "ACTION",
+    "WHY",
+    "DUE",
+    "FORM",
+)  # each word in them is one of ours
 _OURS = frozenset(("yes", "no", "new", "current", "earlier", "purged", "retiring", "pending", "experimental"))

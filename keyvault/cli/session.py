@@ -117,8 +117,10 @@ class Session:
         """At most once a day, and only on a terminal: a line about keys among these that should be replaced."""
         if not terminal.is_terminal(2):
             return
+        from keyvault.cli.language import said
+
         now = clock.now()
-        due = [f"{key.ref} ({why})" for key in keys if (why := key.due(now))]
+        due = [f"{key.ref} ({said(why)})" for key in keys if (why := key.due(now))]
         if not due:
             return
         from keyvault.vault import reminders

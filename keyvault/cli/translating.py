@@ -17,7 +17,7 @@ _NAMES = frozenset(
 )
 
 # Fields that hold one word of ours. In other fields a single word is anybody's.
-_WORDS = frozenset("doing kind kinds reason step verdict verdict_text what word".split())
+_WORDS = frozenset("doing kind kinds reason step trust verdict verdict_text what word".split())
 
 # How texts are joined, and how their translations are.
 _COLON, _SEMICOLON = "\uff1a", "\uff1b"  # the full-width ones
@@ -98,7 +98,15 @@ def _is_clear(parts: list[str]) -> bool:
 
 def _fits(value: str) -> bool:
     """Not words that stand where a name or a number should: those are of another text, which happens to have the same ones."""
-    return "; " not in value and (" " not in value or value[0].isdigit() or any(mark in value for mark in "/\\\"'"))
+    return not re.search("[;:]( |$)", value) and all(
+        " " not in one or one[0].isdigit() or _is_proper(one) or any(mark in one for mark in "/\\\"'")
+        for one in value.split(", ")
+    )
+
+
+def _is_proper(words: str) -> bool:
+    """As vendors are called: `Weights & Biases`."""
+    return all(word in "&/" or word != word.lower() or word.isdigit() for word in words.split())
 
 
 def _is_name(field: str) -> bool:

@@ -140,7 +140,7 @@ def reason(stderr: bytes) -> str:
     if "dubious ownership" in text:
         return FOREIGN
     first = text.split("\n", 1)[0].removeprefix("fatal: ").removeprefix("error: ")
-    return f"git says: {escape(first)[:200]}" if first else "git failed without a word"
+    return f"git itself says: {escape(first)[:200]}" if first else "git failed without a word"
 
 
 def is_inside_one(folder: str) -> bool:

@@ -30,6 +30,11 @@ def escape(text: str) -> str:
     return "".join((f"\\x{ord(c):02x}" if ord(c) < 0x100 else f"\\u{ord(c):04x}") if is_unsafe(ord(c)) else c for c in text)
 
 
+def counted(number: int, what: str) -> str:
+    """`1 key`, `2 keys`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def shell_word(path: str) -> str:
     """A path as a shell takes it; one with characters that do not show is told, but cannot be typed."""
     from shlex import quote

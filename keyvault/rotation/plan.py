@@ -77,7 +77,7 @@ def plan(vault: Vault, key: ApiKey, now: int, *, admin: str = "", by_hand: bool 
         if found == key.ref:
             scheme, found = scheme_for(provider, by_hand=True), ""
         elif not found and scheme.makes != MANUAL:
-            missing = f"it needs {provider.rotation.needs}"
+            missing = f"for this it needs {provider.rotation.needs}"
             then = f"put it into the vault and name it: --admin REF; or bring the new value yourself: --manual {key.ref}"
     elif admin:
         found = vault.get(str(parse_ref(admin))).ref

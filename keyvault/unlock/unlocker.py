@@ -109,7 +109,9 @@ class Unlocker:
         if ask is None:
             raise Locked(
                 "the vault is locked, and there is no terminal to ask on" + (f" ({reason})" if reason else ""),
-                "set KEYVAULT_PASSPHRASE_FILE, KEYVAULT_PASSPHRASE_FD or KEYVAULT_KEY_FILE",
+                "set KEYVAULT_KEY_FILE"
+                if kinds == {KEY_FILE}
+                else "set KEYVAULT_PASSPHRASE_FILE, KEYVAULT_PASSPHRASE_FD or KEYVAULT_KEY_FILE",
             )
         if not kinds & {PASSPHRASE, RECOVERY}:
             raise Locked(

@@ -346,6 +346,14 @@ def test_locked_without_a_terminal_is_4_at_once_whatever_the_command(tmp_path: o
     assert bytes_of(home.path) == before
 
 
+def test_the_hint_to_a_locked_vault_names_only_what_opens_it(tmp_path: os.PathLike[str]) -> None:
+    home = VaultHome(str(tmp_path))
+    home.create().store.close()
+    done = home.run("list", code=4, env={"KEYVAULT_KEY_FILE": ""})
+    assert b"there is no terminal to ask on" in done.stderr
+    assert done.stderr.endswith(b"hint: set KEYVAULT_KEY_FILE\n")
+
+
 def test_init_without_a_terminal_makes_nothing_unless_told_where_the_secrets_go(tmp_path: os.PathLike[str]) -> None:
     home = AskingHome(str(tmp_path))
     for words, env, code, says in (

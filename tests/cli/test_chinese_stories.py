@@ -83,8 +83,48 @@ def test_words_of_ours_in_tables_are_chinese_and_have_their_colour(home: VaultHo
     assert "检测结果  无法连接，2" in home.run("show", "openai", env=CHINESE).stdout.decode()
     assert "\x1b[33m建议\x1b[m" in Terminal(home, "doctor", env=CHINESE).end()
     rows = home.run("audit", "stale", env=CHINESE).stdout.decode().splitlines()
-    assert {tuple(row.split()[:2]) for row in rows[1:4]} == {("备注", "没有恢复码"), ("备注", "没有备份"), ("备注", "从未使用")}
+    assert {tuple(row.split()[:2]) for row in rows[1:4]} == {("建议", "没有恢复码"), ("建议", "没有备份"), ("建议", "从未使用")}
     assert json.loads(home.run("list", "--json", env=CHINESE).stdout)["keys"][0]["verdict"] == "unreachable"
+
+
+def test_what_an_import_would_do_and_did_is_chinese(home: VaultHome) -> None:
+    write(
+        os.path.join(home.folder, ".env"),
+        "HF_TOKEN=hf_xxxxxxxxxxxxxxxxxxxxxxxxxxxEXAMPLE\nOPENAI_API_KEY=sk-other\nDEBUG=1\nPORT=1\n",
+    )
+    terminal = Terminal(home, "import", ".env", "--replace", env=CHINESE)
+    terminal.answer("导入 2 个密钥吗？ [y/N] ", "y")
+    seen = terminal.end()
+    assert "警告: .env 中有些设置不像密钥，未导入：DEBUG, PORT；--all 会一并导入" in seen
+    assert {line.split()[0]: line.split()[-1] for line in seen.splitlines() if ".env:" in line} == {
+        "huggingface/default": "存入",
+        "openai/default": "替换",
+    }
+    assert "信息: 已导入 2 个密钥；" in seen
+
+
+def test_a_rotation_that_nobody_began_is_said_so(home: VaultHome) -> None:
+    shown = home.run("rotate", "openai", "--manual", "--dry-run", env=CHINESE).stdout.decode()
+    assert shown.splitlines()[1].split()[2] == "未开始"
+
+
+def test_where_keys_come_from_and_why_they_are_due_is_chinese(home: VaultHome) -> None:
+    assert home.run("env", "--explain", env=CHINESE).stdout.decode().splitlines()[1].split()[-1] == "默认"
+    home.run("edit", "openai", "--expires", "2020-01-01")
+    assert home.run("rotate", "--status", env=CHINESE).stdout.decode().splitlines()[1].split()[1] == "已过期"
+    assert "需要更换：openai/default (已过期)；" in Terminal(home, "env", env=CHINESE).end()
+    todo = home.run("audit", "stale", env=CHINESE, code=7).stdout.decode().split("怎么办：\n")[1]
+    assert "  密钥库：keyvault backup FILE\n" in todo
+
+
+def test_how_a_rotation_ended_is_chinese(home: VaultHome) -> None:
+    Terminal(home, "rotate", "openai", "--manual", "--no-open", env=CHINESE).press("的新密钥（不显示）：", "c")
+    assert "openai/default：已中止\n" in home.run("rotate", "--abort", "openai", env=CHINESE).stderr.decode()
+
+
+def test_a_group_without_its_command_says_so(home: VaultHome) -> None:
+    assert home.run("shell", code=2).stderr == b"keyvault: error: missing command\nkeyvault: hint: keyvault shell --help\n"
+    assert "缺少命令" in home.run("shell", env=CHINESE, code=2).stderr.decode()
 
 
 def test_a_word_that_a_person_wrote_stays_as_it_is(home: VaultHome) -> None:

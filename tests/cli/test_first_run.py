@@ -69,7 +69,7 @@ def test_the_conversation_asks_again_and_gives_up_without_a_vault(home: BareHome
         person.answer("passphrase or key-file? [passphrase] ", typed)
     seen = person.end(2)
     assert seen.count("Please type one of: passphrase, key-file") == 3
-    assert "keyring     not here: " in seen
+    assert "keyring     not possible here: " in seen
     assert "no way to unlock was chosen, so no vault was made" in seen
     assert not os.path.exists(home.folder + "/.local/share/keyvault/vault.db")
 

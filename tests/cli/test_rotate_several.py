@@ -50,7 +50,7 @@ def test_one_key_that_is_refused_does_not_keep_the_others_from_their_new_values(
     openrouter.add(OLD)
     mark_leaked(home, "openrouter/default", "perplexity/default", "acme/default")
     done = home.run("rotate", "--due", "--yes", env=net.environment(), code=7)
-    assert b"openrouter/default is left out: it needs a management key" in done.stderr
+    assert b"openrouter/default is left out: for this it needs a management key" in done.stderr
     assert b"acme/default is left out: a person has to bring its new value" in done.stderr
     assert b"perplexity/default: done" in done.stderr
     vault = home.open()

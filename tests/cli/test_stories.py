@@ -590,6 +590,12 @@ def test_restore_goes_on_where_this_machines_note_cannot_be_read(home: VaultHome
     assert "nothing to do" in Terminal(home, "restore").end()
 
 
+def test_one_of_a_kind_is_not_said_as_several(home: VaultHome) -> None:
+    home.run("add", "openai", "--stdin", stdin=b"one")
+    assert home.run("verify").stdout == b"verified 1 key, 0 removed, 1 value, 2 changes\n"
+    assert "tip: wrote 1 variable to .env\n" in Terminal(home, "env", "-o", ".env").end()
+
+
 def test_verify_counts_and_log_tells_what_was_done(home: VaultHome) -> None:
     home.run("add", "openai", "--stdin", stdin=b"one")
     home.run("edit", "openai", "--value", "--stdin", stdin=b"two")

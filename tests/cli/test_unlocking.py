@@ -339,7 +339,7 @@ def test_init_falls_back_to_a_passphrase_where_the_keyring_hangs(keyring_home: K
     assert time.monotonic() - start < 8
     person.answer("the same again: ", PASSPHRASE)
     seen = person.end()
-    assert "not here: the keyring did not answer in 3" in seen
+    assert "not possible here: the keyring did not answer in 3" in seen
     assert "\r\x1b[Klooking for a keyring: 2 s" in seen
     assert kinds(home) == ["passphrase"]
 

@@ -59,5 +59,5 @@ class Notes:
             names = sorted(set(self._named[why]))
             lines += [Skipped(name, why) for name in names]
             if count > NAMED:
-                lines.append(Skipped(self._place, f"{count - NAMED:,} more: {why}"))
+                lines.append(Skipped(self._place, f"{count - NAMED:,} others like it: {why}"))
         return tuple(sorted(lines))

@@ -15,7 +15,7 @@ from keyvault.audit.report.ages import picture
 from keyvault.audit.report.page import SCRIPT, STYLE
 from keyvault.audit.report.wording import ERROR, LEVELS, NOTE, WARNING, advice, caveat, in_order, level, where, whose
 from keyvault.core import clock
-from keyvault.core.text import escape
+from keyvault.core.text import counted, escape
 from keyvault.core.version import __version__
 from keyvault.crypto.primitives import sha256
 
@@ -68,7 +68,7 @@ def _summary(report: Report, leaks: Sequence[Leak], with_stale: bool, with_leaks
     files, objects, size = report.searched
     told = []
     if with_leaks:
-        looked = _count(files, "file") + (f" and {_count(objects, 'object')} of git" if objects else "")
+        looked = counted(files, "file") + (f" and {counted(objects, 'object')} of git" if objects else "")
         told.append(f"Searched: {looked}, {size / 1_000_000:.1f} MB. Notes on what was left out: {len(report.skipped)}.")
     if with_stale:
         told.append(f"Keys looked at: {len(report.ages)}.")
@@ -78,10 +78,6 @@ def _summary(report: Report, leaks: Sequence[Leak], with_stale: bool, with_leaks
         f'<h1>keyvault audit</h1>\n<p>Made <time datetime="{at}">{at.replace("T", " ").removesuffix("Z")} UTC</time>. '
         f'{" ".join(told)}</p>\n<ul class="counts">{counts}</ul>\n{nothing}'
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _filters(leaks: Sequence[Leak]) -> str:

@@ -9,6 +9,7 @@ from keyvault.cli.app import common
 from keyvault.cli.given import GIVEN
 from keyvault.cli.session import Session
 from keyvault.core.errors import InvalidInput
+from keyvault.core.text import counted
 from keyvault.discover import reading
 from keyvault.discover.plan import plan
 from keyvault.discover.sources import KINDS
@@ -54,4 +55,4 @@ def command(session: Session, /, sources: tuple[str, ...], kind: str | None, und
     if flags["clean"]:
         importing.clean(session, vault, planned, kind or "", yes=flags["yes"])
     elif taken:
-        terminal.tip(f"took {importing.count(taken, 'key')} in; the files still hold the values in plain text: --clean")
+        terminal.tip(f"took {counted(taken, 'key')} in; the files still hold the values in plain text: --clean")

@@ -8,6 +8,7 @@ import click
 
 from keyvault.cli import options, pages, render, terminal
 from keyvault.cli.app import common
+from keyvault.cli.language import said
 from keyvault.cli.session import Session
 from keyvault.core.errors import InvalidInput
 from keyvault.core.refs import check_variable, parse_ref
@@ -47,7 +48,7 @@ def command(
         _new(words[1], base_url, variable, name)
     elif words:
         provider = catalogue.get(words[0])
-        render.json_out(_as_dict(provider)) if as_json else render.pairs(about(provider))
+        render.json_out(_as_dict(provider)) if as_json else render.pairs(_shown(about(provider)))
     elif as_json:
         render.json_out({"providers": [_as_dict(provider) for provider in catalogue.everyone()]})
     else:
@@ -68,7 +69,7 @@ def _new(provider_id: str, base_url: str | None, variable: str | None, name: str
 def _row(provider: Provider) -> tuple[str, ...]:
     balance = next((b.means for b in provider.balances), "-")
     own = " (own)" if catalogue.is_own(provider.id) else ""
-    return provider.id, escape(provider.name) + own, provider.variables[0], _check_word(provider), balance
+    return provider.id, escape(provider.name) + own, provider.variables[0], _check_word(provider), said(balance)
 
 
 def _check_word(provider: Provider) -> str:
@@ -77,6 +78,11 @@ def _check_word(provider: Provider) -> str:
         return "no"
     trust = check.confidence or provider.confidence
     return "yes" if trust == "high" else f"yes ({trust} confidence)"
+
+
+def _shown(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """In the reader's language: one of these words is ours alone."""
+    return [(what, said(text) if what == "confidence" else text) for what, text in rows]
 
 
 def about(provider: Provider) -> list[tuple[str, str]]:
@@ -99,7 +105,7 @@ def about(provider: Provider) -> list[tuple[str, str]]:
         *(("key shape", _shape(p.kind, p.prefix or p.regex, generic=p.generic, note=p.note)) for p in provider.patterns),
         *(("check", _check(check)) for check in provider.checks),
         *(
-            ("balance", f"{b.scope}{f'; needs {b.needs}' if b.needs else ''}{f'; {b.note}' if b.note else ''}")
+            ("balance", f"{b.scope}{f'; this needs {b.needs}' if b.needs else ''}{f'; {b.note}' if b.note else ''}")
             for b in provider.balances
         ),
         ("rotation", _sentence(provider.rotation.kind, provider.rotation.needs, provider.rotation.note)),
@@ -126,7 +132,7 @@ def _shape(kind: str, shape: str, *, generic: bool, note: str) -> str:
 def _check(check: Check) -> str:
     if check.unsupported:
         return f"none: {check.unsupported}"
-    kinds = f"keys {check.prefix}…: " if check.prefix else ""
+    kinds = f"keys that begin with {check.prefix}: " if check.prefix else ""
     return kinds + f"{check.method} {' or '.join(check.urls)}{f'; {check.note}' if check.note else ''}"
 
 
@@ -137,7 +143,7 @@ def _sentence(kind: str, needs: str, note: str) -> str:
         "partial": "partly by API",
         "manual": "by hand, on its page",
     }
-    return "; ".join(part for part in (words[kind], f"needs {needs}" if needs else "", note) if part)
+    return "; ".join(part for part in (words[kind], f"this needs {needs}" if needs else "", note) if part)
 
 
 def _as_dict(provider: Provider) -> dict[str, Any]:

@@ -186,8 +186,10 @@ def _grace(said: dict[str, Any]) -> int:
 
 def _told(outcomes: list[Outcome]) -> int:
     """Say how each ended or stands; the exit code."""
+    from keyvault.cli.language import said
+
     for outcome in outcomes:
-        terminal.say(escape(f"{outcome.ref}: {outcome.why}"))
+        terminal.say(f"{outcome.ref}{said(': ')}{escape(said(outcome.why))}")
         if outcome.state != CLOSED:
             terminal.say(escape(f"  {outcome.then}"))
     if any(outcome.state == STUCK for outcome in outcomes):
@@ -204,7 +206,7 @@ def _show(planned: list[Planned], as_json: bool) -> None:
         render.json_out({"plan": [_planned_dict(one) for one in planned]})
     elif planned:
         rows = [
-            (one.key.ref, one.why or "-", one.step or "new", escape(one.method), one.proof, str(len(one.key.places)))
+            (one.key.ref, one.why or "-", one.step or "not begun", escape(one.method), one.proof, str(len(one.key.places)))
             for one in planned
         ]
         render.table(("KEY", "WHY", "STEP", "HOW", "PROOF", "FILES"), rows)

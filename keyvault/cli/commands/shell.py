@@ -21,7 +21,7 @@ _SHELL = click.argument("shell", type=click.Choice(SHELLS), required=False)
 _YES = click.option("--yes", is_flag=True, help="Do not ask, and replace a block that was edited by hand.")
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 @common
 def command() -> None:
     """Set keyvault up in a shell's start-up file, or take it out again."""

@@ -7,6 +7,7 @@ import click
 from keyvault.cli import progress, render
 from keyvault.cli.app import common
 from keyvault.cli.session import Session
+from keyvault.core.text import counted
 from keyvault.store.sqlite import SqliteStore
 from keyvault.vault import care
 
@@ -21,4 +22,5 @@ def command(session: Session) -> None:
         if isinstance(vault.store, SqliteStore):
             vault.store.check_integrity()
         found = care.verify(vault)
-    render.tell(f"verified {found.keys} keys, {found.removed} removed, {found.values} values, {found.commits} changes\n")
+    keys, values, changes = counted(found.keys, "key"), counted(found.values, "value"), counted(found.commits, "change")
+    render.tell(f"verified {keys}, {found.removed:,} removed, {values}, {changes}\n")

@@ -211,8 +211,8 @@ def test_many_of_a_kind_are_counted(folder: Path) -> None:
         (folder / f"{number}.bin").write_bytes(b"\0\1\2" * 100)
     said = search(".").skipped
     assert len([one for one in said if one.why.startswith("a link")]) == 10
-    assert [one.why for one in said if "more: a link" in one.why] == [
-        "15 more: a link, which is not followed; name what it leads to"
+    assert [one.why for one in said if "like it: a link" in one.why] == [
+        "15 others like it: a link, which is not followed; name what it leads to"
     ]
     assert [one.why for one in said if "binary" in one.why] == ["25 binary files and objects, which hold no text"]
 
