@@ -61,7 +61,7 @@ class Terminal:
             command[1:],
             env=home.environment | {"XDG_RUNTIME_DIR": home.folder, "TERM": "xterm"} | (env or {}),
             cwd=home.folder,
-            timeout=30,
+            timeout=90,
             dimensions=(60, columns),
         )
         self.child.delaybeforesend = None
