@@ -44,7 +44,7 @@ def test_the_agents_answer_is_the_exit_code(monkeypatch: pytest.MonkeyPatch, wor
     monkeypatch.setattr(client, "ask", lambda given: heard.append(given) or 7)
     before = list(sys.path)
     with pytest.raises(Ended) as ended:
-        runpy.run_path(CALL)
+        runpy.run_path(CALL, run_name="keyvault.call")
     assert ended.value.args == (7,)
     assert heard == [words]
     assert sys.path == before  # the folder of the package is no place for other modules
@@ -56,7 +56,7 @@ def test_without_an_answer_the_program_goes_on_and_does_not_ask_again(
     monkeypatch.setattr(client, "ask", lambda _: None)
     monkeypatch.setattr(site, "getuserbase", lambda: "/home/me/.local")
     with pytest.raises(Ended) as ended:
-        runpy.run_path(CALL)
+        runpy.run_path(CALL, run_name="keyvault.call")
     assert ended.value.args == ("main", True, ["keyvault", *words])
 
 
