@@ -23,8 +23,9 @@ TOOLS = os.path.join(ROOT, ".tools", "node_modules")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so it is for what a script starts in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
-if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # and for what nohup starts
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+for also in (signal.SIGHUP, signal.SIGQUIT):  # and for what nohup starts
+    if signal.getsignal(also) is signal.SIG_IGN:
+        signal.signal(also, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
