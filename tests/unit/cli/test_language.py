@@ -7,6 +7,7 @@ import pytest
 from keyvault.cli import language
 from keyvault.cli.columns import width, wrapped
 from keyvault.cli.language import CHINESE, ENGLISH, said, wanted
+from keyvault.providers import catalogue
 
 _ASKED = ("KEYVAULT_LANG", "LC_ALL", "LC_MESSAGES", "LC_CTYPE", "LANG", "LANGUAGE")
 
@@ -100,6 +101,12 @@ def test_what_was_put_together_in_english_is_said_in_chinese(
 ) -> None:
     speak(monkeypatch, KEYVAULT_LANG="zh_CN")
     assert said(english) == chinese
+
+
+def test_a_text_with_any_vendor_s_name_is_said_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    speak(monkeypatch, KEYVAULT_LANG="zh_CN")
+    for provider in catalogue.our_own():
+        assert said(f"this looks like a key of {provider.name}") == f"它看起来像 {provider.name} 的密钥"
 
 
 def test_lines_are_translated_each_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
