@@ -93,7 +93,7 @@ class Vendors:
     def __init__(self, folder: Path) -> None:
         self.net = Internet(folder)
         self.net.hosts = Everywhere(self._answer)
-        self.stranger = STRANGER
+        self.stranger: Reply | None = STRANGER
         self._cases: list[Case] = []
         self._keys: list[str] = []
         self._places: list[list[tuple[str, str]]] = []
@@ -129,6 +129,8 @@ class Vendors:
     def _answer(self, asked: Asked) -> Reply:
         number = number_in(asked)
         if number is None:
+            if self.stranger is None:
+                raise ConnectionResetError
             return self.stranger
         place = (asked.host, asked.path.partition("?")[0])
         places, replies = self._places[number], self._cases[number].replies

@@ -115,11 +115,7 @@ def _unit(balance: Balance, url: str) -> str:
 def _document(answer: Answer) -> Any:
     if not answer.whole:
         raise ValueError("cut")
-    return json.loads(answer.body, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number)
-
-
-def _no_number(text: str) -> Decimal:
-    raise ValueError(text)
+    return json.loads(answer.body, parse_float=Decimal, parse_int=Decimal)
 
 
 def _figures(balance: Balance, document: Any, unit: str) -> Iterator[Figure]:

@@ -77,7 +77,7 @@ async def _hear(asker: Client, subject: Subject, check: Check, request: Request,
         return _Heard(request.host, Reading(kind, f"{request.host}: {answer.reason}"), None)
     reading = verdict.read_strictly(check, answer) if strict else verdict.read(check, answer)
     if reading.verdict == verdict.VALID and (check.ask_without_key or not is_declared(subject)):
-        stranger = await asker.send(without_key(request))
+        stranger = await asker.send(without_key(request, subject.value.reveal()))
         if isinstance(stranger, NoAnswer) or not verdict.refuses(check, stranger):
             same = not isinstance(stranger, NoAnswer) and verdict.read(check, stranger).verdict == verdict.VALID
             finding = "gives the same answer without a key" if same else "does not say whether it would refuse a stranger"

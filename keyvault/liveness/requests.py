@@ -78,7 +78,7 @@ def requests_for(subject: Subject, asked: schema.Request, headers_of: schema.Req
     missing: set[str] = set()
     for template in places(subject, asked.urls):
         needed = {name for text in (template, *_texts(dress), *asked.form.values()) for name in PLACEHOLDER.findall(text)}
-        if lacking := needed - {"key", "month_start", "month_start_unix"} - set(_values(subject)):
+        if lacking := needed - set(_values(subject)):
             missing |= lacking
             continue
         url = _fill_url(template, subject)
@@ -114,10 +114,13 @@ def requests_for(subject: Subject, asked: schema.Request, headers_of: schema.Req
     )
 
 
-def without_key(request: Request) -> Request:
-    """The same request as a stranger would send it."""
+def without_key(request: Request, key: str) -> Request:
+    """The same request as a stranger would send it; in an address that holds the key, another word is in its place."""
+    scheme, _, rest = request.url.partition("//")
+    host, slash, path = rest.partition("/")
+    url = f"{scheme}//{host}{slash}{path.replace(quote(key, safe=':'), '0')}"
     headers = {name: text for name, text in request.headers.items() if name.lower() in ("content-type", "accept")}
-    return request._replace(headers=headers, form={}, basic=None, signer=None)
+    return request._replace(url=url, headers=headers, form={}, basic=None, signer=None)
 
 
 def _texts(request: schema.Request) -> tuple[str, ...]:
@@ -127,17 +130,18 @@ def _texts(request: schema.Request) -> tuple[str, ...]:
 def _values(subject: Subject) -> dict[str, str]:
     declared = subject.provider.fields if subject.provider else {}
     defaults = {name: field.default for name, field in declared.items() if field.default}
-    return defaults | {name: value.reveal() for name, value in subject.fields.items()} | {"key": subject.value.reveal()}
+    given = {name: value.reveal() for name, value in subject.fields.items()}
+    return _month_start() | defaults | given | {"key": subject.value.reveal()}
 
 
 def _fill(template: str, subject: Subject) -> str:
     values = _values(subject)
-    return PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), template)
+    return PLACEHOLDER.sub(lambda found: values[found[1]], template)
 
 
 def _fill_url(template: str, subject: Subject) -> str | Unready:
     """A URL with its placeholders filled; what is filled in cannot lead to another host than it says."""
-    values = _values(subject) | _month_start()
+    values = _values(subject)
     origin = PLACEHOLDER.match(template)
     start = ""
     if origin:  # the field holds the beginning, as in {endpoint}/openai/models

@@ -271,6 +271,18 @@ def test_a_base_url_of_the_other_region_is_asked_first_and_gives_its_unit(vendor
     assert counted.standing.figures[0].unit == "USD"
 
 
+def test_at_a_relay_the_first_unit_counts(vendors: Vendors) -> None:
+    fact = next(fact for fact in FACTS if fact.vendor == "moonshot")
+    [counted] = vendors.balances([Case("moonshot", [answer(200, fact.body)], base_url="https://relay.example/v1")])
+    assert [asked.host for asked in counted.asked] == ["relay.example"]
+    assert counted.standing.figures[0].unit == "CNY"
+
+
+def test_one_figure_is_enough_to_have_been_heard(vendors: Vendors) -> None:
+    [counted] = vendors.balances([Case("openrouter", [answer(200, FACTS[0].body), None])])
+    assert (len(counted.standing.figures), counted.standing.reason, counted.standing.reached) == (1, "", True)
+
+
 def test_a_base_url_that_is_none_gets_no_key(vendors: Vendors) -> None:
     [counted] = vendors.balances([Case("deepseek", [answer(200, {})], base_url="http://evil.example")])
     assert counted.standing.figures == ()
@@ -379,12 +391,26 @@ def test_null_is_no_limit_only_where_the_vendor_means_that(vendors: Vendors) -> 
 
 
 @pytest.mark.parametrize(
-    "unit", ["null", "7", '""', '{"a":1}', '"' + "U" * 200 + '"', '"\\ud800"', '"US\\u0000D"', '"US\\u202eD"', '["USD"]']
+    "unit", ["null", "7", '""', '{"a":1}', '"' + "U" * 25 + '"', '"\\ud800"', '"US\\u0000D"', '"US\\u202eD"', '["USD"]']
 )
 def test_a_unit_that_is_no_name_gives_no_figure(vendors: Vendors, unit: str) -> None:
     [counted] = vendors.balances([Case("twilio", [answer(200, '{"balance":"1","currency":' + unit + "}")])])
     assert counted.standing.figures == ()
     assert counted.standing.reason == NO_FIGURE
+
+
+@pytest.mark.parametrize("unit", ["$", "U" * 24])
+def test_a_unit_may_be_short_or_long(vendors: Vendors, unit: str) -> None:
+    [counted] = vendors.balances([Case("twilio", [answer(200, {"balance": "1", "currency": unit})])])
+    assert [figure.unit for figure in counted.standing.figures] == [unit]
+
+
+def test_parts_are_scaled_as_the_amount_is() -> None:
+    told = Balance(
+        urls=("https://a.example/x",), scope="account", amount="left", units=("USD",), scale="0.01", parts={"given": "given"}
+    )
+    [figure] = balance._figures(told, {"left": Decimal(250), "given": Decimal(50)}, "USD")
+    assert (figure.amount, figure.parts) == (Decimal("2.50"), {"given": Decimal("0.50")})
 
 
 def test_parts_that_do_not_belong_to_the_amounts_give_no_figure(vendors: Vendors) -> None:
@@ -441,6 +467,7 @@ def test_a_missing_field_is_told_and_nothing_is_sent(vendors: Vendors) -> None:
     twilio, deepgram = vendors.balances([Case(vendor, [answer(200, {})], fields={}) for vendor in ("twilio", "deepgram")])
     assert (twilio.standing.figures, twilio.standing.reason) == ((), "it lacks account_sid")
     assert (deepgram.standing.figures, deepgram.standing.reason) == ((), "it lacks project_id")
+    assert (twilio.standing.reached, deepgram.standing.reached) == (True, True)  # nobody was silent
     assert vendors.net.connects == []
 
 

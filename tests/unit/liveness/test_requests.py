@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 from internet import Internet, Reply
+from msgspec import structs
 from vaults import VaultHome
 from vendors import PROVIDERS, Case, Everywhere, Vendors, answer, opened, supported
 
@@ -24,6 +26,7 @@ from keyvault.liveness.requests import (
     without_key,
 )
 from keyvault.net import client
+from keyvault.providers import schema
 from keyvault.providers.schema import Check
 
 
@@ -156,6 +159,8 @@ def test_a_base_url_that_is_none_gets_no_key(vendors: Vendors) -> None:
     told = vendors.check([case._replace(fields={}) if not case.provider else case for case in cases])
     for case, one in zip(cases, told, strict=True):
         assert one.result.verdict in ("unknown", "unreachable"), case
+        if one.result.verdict == "unknown":
+            assert one.result.reason == "its base URL is not one that a key may be sent to", case
         assert "base-url" in one.result.then or one.result.verdict == "unreachable", one.result
     assert vendors.net.connects == []
     assert vendors.net.asked == []
@@ -372,6 +377,56 @@ def test_an_address_is_left_out_where_its_field_is_missing_and_others_can_be_ask
     assert (without.result.verdict, given.result.verdict) == ("invalid_here", "invalid")
 
 
+def test_all_that_is_missing_is_named_where_no_address_can_be_asked() -> None:
+    asked = schema.Request(urls=("https://a.example/{one}", "https://{other}.example/x"), headers={"X-Key": "{key}"})
+    found = requests_for(subject("nobody"), asked)
+    assert found == ("it lacks one, other", "keyvault edit nobody/x --field one=… --field other=…")
+    [request] = requests_for(subject("nobody", other="b"), asked)
+    assert request.url == "https://b.example/x"
+
+
+def test_placeholders_are_filled_wherever_they_stand() -> None:
+    asked = schema.Request(
+        urls=("{endpoint}/a/{one}/{month_start}",),
+        headers={"X-Since": "{month_start_unix}", "X-One": "{one}"},
+        form={"since": "{month_start}", "key": "{key}"},
+    )
+    found = requests_for(subject("nobody", endpoint="https://own.example/", one="1/2"), asked)
+    assert isinstance(found, list)
+    since = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    written = since.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert found[0].url == f"https://own.example/a/1%2F2/{written}"
+    assert found[0].headers == {"X-Since": str(int(since.timestamp())), "X-One": "1/2"}
+    assert found[0].form == {"since": written, "key": "a-key"}
+
+
+def test_each_part_of_a_cloud_is_asked_with_its_own_region() -> None:
+    found = requests(subject("aws", "AKIA1", secret_access_key="half"))
+    assert [(urlsplit(request.url).hostname, request.signer and request.signer.region) for request in found] == [
+        ("sts.amazonaws.com", "us-east-1"),
+        ("sts.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ("sts.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+    ]
+    assert {request.signer and request.signer.token for request in found} == {""}
+
+
+def test_a_key_that_no_check_of_its_vendor_fits_is_asked_for_the_models_or_not_at_all() -> None:
+    checks = tuple(structs.replace(check, prefix="sk-") for check in PROVIDERS["groq"].checks)
+    groq = structs.replace(PROVIDERS["groq"], checks=checks)
+    odd = subject("groq", "of-no-kind")._replace(provider=groq)
+    check = check_for(odd)
+    assert isinstance(check, Check)
+    assert check.urls == ("https://api.groq.com/openai/v1/models",)
+    assert check_for(odd._replace(value=Secret("sk-1"))) == checks[0]
+    assert isinstance(check_for(odd._replace(provider=structs.replace(groq, base_url=""))), Unready)
+
+
+def test_an_address_where_it_cannot_be_asked_is_told() -> None:
+    asked = schema.Request(urls=("https://elsewhere.example/x",), headers={"X-Key": "{key}"})
+    found = requests_for(subject("openai", base_url="https://relay.example/v1"), asked)
+    assert found == ("the address set for it is not one where this can be asked", "")
+
+
 def test_a_key_of_nobody_without_an_address_is_not_sent() -> None:
     found = unready(subject("nobody"))
     assert found.why == "keyvault knows no way to check it"
@@ -397,13 +452,24 @@ def test_braces_in_a_key_are_not_filled_in() -> None:
 def test_what_a_stranger_sends_holds_no_key() -> None:
     for provider in PROVIDERS.values():
         for check in supported(provider):
-            if not check.ask_without_key:
-                continue
-            [*sent] = requests(subject(provider.id, f"{check.prefix}the-key", **Case(provider.id, []).given))
-            for request in sent:
-                stranger = without_key(request)
+            for request in requests(subject(provider.id, f"{check.prefix}the-key", **Case(provider.id, []).given)):
+                stranger = without_key(request, f"{check.prefix}the-key")
                 assert "the-key" not in repr(tuple(stranger))
-                assert (stranger.method, stranger.url, stranger.body) == (request.method, request.url, request.body)
+                assert (stranger.form, stranger.basic, stranger.signer) == ({}, None, None)
+                url = request.url.replace(f"{check.prefix}the-key", "0")
+                assert (stranger.method, stranger.url, stranger.body) == (request.method, url, request.body)
+
+
+def test_a_stranger_speaks_of_the_same_things() -> None:
+    headers = {"Accept": "application/json", "CONTENT-TYPE": "text/plain"}
+    request = client.Request("POST", "https://a.example/x", {**headers, "X-Api-Key": "the-key"})
+    assert without_key(request, "the-key").headers == headers
+
+
+@pytest.mark.parametrize("key", ["relay", "12:ab/c", "example"])
+def test_a_stranger_asks_at_the_same_host_and_another_word_is_where_the_key_was(key: str) -> None:
+    [request] = requests(subject("telegram-bot", key, "https://relay.example"))
+    assert without_key(request, key).url == "https://relay.example/bot0/getMe"
 
 
 def test_neither_a_request_nor_a_signer_shows_what_it_carries() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -167,7 +168,28 @@ def test_a_good_answer_of_what_may_be_public_counts_only_where_a_stranger_is_tur
     )
     assert [one.result.verdict for one in told] == [expected] * 3
     assert [one.asked[0].host for one in told] == ["ollama.com", "relay.example", "relay.example"]
-    assert expected == "valid" or "proves nothing" in told[0].result.reason
+    finding = (
+        "gives the same answer without a key" if stranger.status == 200 else "does not say whether it would refuse a stranger"
+    )
+    for one in told:
+        assert one.result.reason == (
+            "it works" if expected == "valid" else f"{one.asked[0].host} {finding}, so it proves nothing"
+        )
+
+
+def test_where_the_key_is_in_the_address_a_stranger_has_another_word_there(vendors: Vendors) -> None:
+    at_a_relay = Case("telegram-bot", [answer(200, {"ok": True})], "12345678:", base_url="https://relay.example")
+    vendors.stranger = answer(404, {"ok": False})
+    assert vendors.check([at_a_relay])[0].result.verdict == "valid"
+    vendors.stranger = answer(200, {"ok": True})
+    assert vendors.check([at_a_relay])[0].result.verdict == "unknown"
+
+
+def test_a_stranger_who_gets_no_answer_was_not_turned_away(vendors: Vendors) -> None:
+    vendors.stranger = None
+    [told] = vendors.check([Case("ollama-cloud", [answer(200, {"data": []})])])
+    assert told.result.verdict == "unknown"
+    assert told.result.reason == "ollama.com does not say whether it would refuse a stranger, so it proves nothing"
 
 
 def test_what_only_the_vendor_itself_answers_needs_no_second_question(vendors: Vendors) -> None:
@@ -225,6 +247,11 @@ def test_a_key_is_invalid_where_each_address_rejected_it_and_invalid_here_where_
     assert heard.reading.verdict == "invalid_here"
     assert heard.reading.why == "rejected by a.example and b.example; c.example could not be reached"
     assert heard.status == 401
+    heard = check._together([silent, one, silent._replace(host="d.example")])
+    assert heard.reading.why == "rejected by a.example; c.example and d.example could not be reached"
+    works = check._Heard("b.example", verdict.Reading("valid"), 200)
+    assert check._elsewhere(works).reading.why == "at b.example: it works"
+    assert check._elsewhere(told).reading.why == "at b.example: it has expired"
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 402, 403, 404, 418, 422, 423, 429, 500, 503])
@@ -252,6 +279,8 @@ def test_a_rule_gives_its_own_reason_and_strictness_the_status() -> None:
     refused = Answer(403, "{}", False, True, None)
     assert verdict.read(asked, refused) == ("restricted", "an admin key is wanted")
     assert verdict.read_strictly(asked, refused) == ("invalid", "the answer was 403")
+    good = Answer(200, '{"code":"A b"}', False, True, None)
+    assert (verdict.read(MARKED, good).verdict, verdict.read_strictly(MARKED, good).verdict) == ("invalid", "valid")
 
 
 @pytest.mark.parametrize(
@@ -265,23 +294,27 @@ def test_no_body_makes_reading_slow(body: str) -> None:
     assert time.process_time() - began < 10
 
 
-def test_a_vendor_hears_of_at_most_eight_keys_at_a_time(tmp_path: Path) -> None:
+def test_a_vendor_hears_of_at_most_eight_keys_at_a_time_and_another_does_not_wait_for_it(tmp_path: Path) -> None:
+    hosts = {"cerebras": "api.cerebras.ai", "groq": "api.groq.com"}
     with opened(tmp_path) as vendors:
-        now = most = 0
+        now: Counter[str] = Counter()
+        most, most_together = dict.fromkeys(hosts.values(), 0), 0
 
         async def slow(asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            nonlocal now, most
-            now += 1
-            most = max(most, now)
-            await asyncio.sleep(0.1)
-            now -= 1
+            nonlocal most_together
+            now[asked.host] += 1
+            most[asked.host] = max(most[asked.host], now[asked.host])
+            most_together = max(most_together, now.total())
+            await asyncio.sleep(0.2)
+            now[asked.host] -= 1
             writer.write(b"HTTP/1.1 401 X\r\nContent-Length: 0\r\n\r\n")
             await writer.drain()
 
-        vendors.net.raw["api.cerebras.ai"] = slow
-        told = vendors.check([Case(PLAIN_VENDOR, [])] * 20)
-    assert [one.result.verdict for one in told] == ["invalid"] * 20
-    assert most == 8
+        vendors.net.raw.update(dict.fromkeys(hosts.values(), slow))
+        told = vendors.check([Case(vendor, []) for vendor in hosts for _ in range(12)])
+    assert [one.result.verdict for one in told] == ["invalid"] * 24
+    assert most == dict.fromkeys(hosts.values(), 8)
+    assert most_together > 8
 
 
 def test_results_come_in_the_order_asked_and_each_is_heard_once(vendors: Vendors) -> None:
@@ -294,6 +327,10 @@ def test_results_come_in_the_order_asked_and_each_is_heard_once(vendors: Vendors
     assert [result.verdict for result in results] == ["unknown", "unknown"]
     assert sorted(heard) == ["nobody/x", "nobody/y"]
     assert check.check([]) == []
+
+
+def test_a_verdict_of_another_version_tells_nothing_of_use() -> None:
+    assert verdict.usable("of tomorrow") is None
 
 
 def test_every_verdict_says_whether_the_key_can_be_used_and_every_bad_one_what_to_do() -> None:

@@ -138,7 +138,7 @@ def test_a_stranger_sends_none_of_what_makes_the_request_ours(net: Internet) -> 
         ("u", KEY),
         Signer("AKID", KEY, "", "us-east-1", "sts"),
     )
-    answer_to(without_key(ours))
+    answer_to(without_key(ours, "KEY"))
     (asked,) = net.asked
     assert KEY not in repr(asked)
     assert "authorization" not in asked.headers
