@@ -55,6 +55,7 @@ NASTY = [
     '""',
     "'both\"",
     "it's",
+    "it's C:\\new",
     'say "hi"',
     "`id`",
     "$(id)",

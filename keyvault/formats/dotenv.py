@@ -86,7 +86,7 @@ class Dotenv(Format):
     def _assign(self, variable: str, value: str) -> str:
         written = value if _BARE.match(value) else _WRITERS[self.dialect](value)
         if written is None:
-            readers = [d for d, write in _WRITERS.items() if d != "portable" and write(value) is not None]
+            readers = [d for d, write in _WRITERS.items() if write(value) is not None]
             choice = f"for one reader alone: --dialect {'|'.join(readers)}"
             if self.dialect == "portable":
                 refuse("readers of .env files do not agree on such a value", choice)

@@ -113,8 +113,8 @@ def _expect(text: str, at: int, character: str) -> int:
 
 
 def _end(text: str, close: int) -> int:
-    if _skip(text, close + 1) != len(text):
-        raise _bad(text, close)
+    if (at := _skip(text, close + 1)) != len(text):
+        raise _bad(text, at)
     return close
 
 

@@ -137,10 +137,15 @@ def test_a_refusal_names_dialects_that_carry_the_value() -> None:
         for refusal in rendered.refused:
             named_ones = refusal.reason.rpartition("--dialect ")[2].split("|")
             carrying = [d for d in DIALECTS[1:] if not load("dotenv", d).render([("KV_0", value)]).refused]
+            assert refusal.reason.startswith("readers of .env files do not agree on such a value")
             assert named_ones == carrying
             assert carrying
             seen += 1
     assert seen
+    for dialect in ("python", "node"):
+        reasons = [refusal.reason for refusal in load("dotenv", dialect).render(named(NASTY)).refused]
+        assert reasons
+        assert {reason.partition(" such")[0] for reason in reasons} == {f"the {dialect} dialect of .env files cannot hold"}
 
 
 @pytest.mark.parametrize("name", ["python", "node", "compose", "sh"])

@@ -118,3 +118,9 @@ def test_cmd_keeps_its_own_names_in_any_case(name: str) -> None:
 def test_files_for_other_systems_end_their_lines_as_those_do() -> None:
     assert load("cmd").assign("KV_0", "x") == '@set "KV_0=x"\r\n'
     assert os.linesep not in load("docker").assign("KV_0", "x").removesuffix("\n")
+
+
+def test_json_is_one_object_in_ascii_for_people_to_read() -> None:
+    form = load("json")
+    assert form.assign("A", "\u00e9") == '{"A": "\\u00e9"}\n'
+    assert form.render([("A", "x"), ("B", '"')]).text == '{\n  "A": "x",\n  "B": "\\""\n}\n'
