@@ -160,3 +160,23 @@ def test_purpose_keys_are_the_second_readers() -> None:
         "tag": keys.tag,
     }
     assert len({*keys}) == 6
+
+
+def test_damage_is_told_with_the_way_back() -> None:
+    told = codec.altered("a page")
+    assert told.message == "the vault is damaged or was altered: a page"
+    assert told.hint == "run keyvault doctor; a backup is put back with keyvault restore FILE"
+
+
+def test_what_is_no_number_of_json_is_not_written() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        codec.dump_json({"a": float("nan")})
+
+
+def test_a_header_may_be_as_large_as_the_limit_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = codec.encode_header(HEADER)
+    monkeypatch.setattr(codec, "LARGEST_HEADER", len(head) - len(codec.MAGIC) - 4)
+    assert codec.split_head(head) == (head, b"")
+    monkeypatch.setattr(codec, "LARGEST_HEADER", len(head) - len(codec.MAGIC) - 5)
+    with pytest.raises(VaultCorrupt):
+        codec.split_head(head)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,13 @@ from vectors.second_reader import Refused, check_anchor, read_vault
 
 from keyvault.core.clock import LATEST
 from keyvault.core.errors import Forked, Replaced, RolledBack, UnsafeFile, VaultCorrupt
+from keyvault.crypto.primitives import sha256
 from keyvault.store.sqlite import open_store
 from keyvault.unlock import key_file
-from keyvault.vault import care, changes, journal, line
+from keyvault.vault import care, changes, codec, journal, line
 from keyvault.vault.anchor import Anchor, Anchors, _path_file
+from keyvault.vault.codec import Header, derive_keys, dump_json
+from keyvault.vault.state import open_root
 from keyvault.vault.vault import Vault
 
 AT = 1_790_000_000
@@ -102,6 +108,32 @@ def test_a_reader_who_lags_moves_the_anchor_neither_back_nor_to_another_line(hom
     vault.store.close()
 
 
+def test_only_a_newer_vault_moves_the_anchor() -> None:
+    seen = Anchor("0a" * 16, 7, "ab" * 32, "here", AT)
+    assert line.check(None, 1, b"c" * 32, iter(())) is True
+    assert line.check(seen, 7, b"\xab" * 32, iter(())) is False
+
+
+def test_who_holds_the_queue_decides_and_a_reader_waits_for_it(tmp_path: Path) -> None:
+    taken: list[str] = []
+
+    class Queue:
+        @contextmanager
+        def writers_queue(self) -> Iterator[None]:
+            taken.append("taken")
+            yield
+
+    anchors = Anchors(str(tmp_path / "state"))
+    assert line.advance(anchors, "/v", "0a" * 16, 9, b"n" * 32) == []
+    assert line.advance(anchors, "/v", "0a" * 16, 8, b"o" * 32, Queue()) == []  # type: ignore[arg-type]
+    assert taken == ["taken"]
+    found = anchors.read("0a" * 16)
+    assert (found and found.seq, anchors.vault_at("/v")) == (9, "0a" * 16)
+    assert line.advance(anchors, "/v", "0a" * 16, 8, b"o" * 32) == []
+    found = anchors.read("0a" * 16)
+    assert found and found.seq == 8
+
+
 def test_an_older_copy_is_rolled_back(home: VaultHome) -> None:
     add(home, "a")
     old = kept(home, "old")
@@ -160,7 +192,7 @@ def test_the_first_sight_on_a_machine_is_said_once(home: VaultHome) -> None:
     add(home, "a")
     shutil.rmtree(home.state)
     assert second_says(home) == "first"
-    assert len(home.open().notices) == 1
+    assert home.open().notices == ["first use of this vault on this machine: its present state is taken as the newest"]
     assert home.open().notices == []
     assert second_says(home) == "same"
 
@@ -175,7 +207,9 @@ def test_a_note_that_cannot_be_read_is_told_and_repaired(home: VaultHome, which:
     with open(os.path.join(home.state, name), "wb") as file:
         file.write(content)
     assert second_says(home) == ("first" if which == "anchor-" else "same")
-    assert len(home.open().notices) == 1
+    assert home.open().notices == [
+        "this machine's note of the vault's newest state cannot be read; the vault is taken as it is"
+    ]
     assert home.open().notices == []  # the reader wrote it anew
     add(home, "b")
     assert home.open().notices == []
@@ -225,6 +259,13 @@ def test_a_vault_that_was_moved_is_known_at_its_new_place_from_the_first_look(ho
     shutil.copyfile(stranger.key_file, home.key_file)
     with pytest.raises(Replaced):
         home.open()
+
+
+def test_where_both_notes_cannot_be_read_it_is_told_once(home: VaultHome) -> None:
+    for name in os.listdir(home.state):
+        with open(os.path.join(home.state, name), "wb"):
+            pass
+    assert len(home.open().notices) == 1
 
 
 def test_a_pin_that_cannot_be_read_does_not_hide_an_older_copy(home: VaultHome) -> None:
@@ -391,3 +432,62 @@ def test_only_an_abandoning_row_may_leave_a_gap() -> None:
         journal.decode(b"b" * 32 + journal.encode(gap), 9)
     allowed = gap._replace(abandoned=(8, "ab" * 32))
     assert journal.decode(b"b" * 32 + journal.encode(allowed), 9)[1] == allowed
+
+
+@pytest.mark.parametrize(
+    ("change", "read"),
+    [
+        ({}, True),
+        ({"previous": 5}, True),
+        ({"previous": 9}, False),
+        ({"previous": -1}, False),
+        ({"previous": "8"}, False),
+        ({"seq": 8}, False),
+        ({"commit": "0A" * 16}, False),
+        ({"at": -1}, False),
+        ({"total": "1"}, False),
+        ({"keys": ["0a" * 15]}, False),
+        ({"keys": ["0a" * 16] * 33}, False),
+        ({"abandoned": [8, "AB" * 32]}, False),
+        ({"abandoned": [8, "ab" * 31]}, False),
+        ({"abandoned": ["8", "ab" * 32]}, False),
+        ({"abandoned": [8]}, False),
+        ({"abandoned": None}, False),
+    ],
+)
+def test_a_row_with_a_field_out_of_range_is_refused(change: dict[str, Any], read: bool) -> None:
+    row = journal.new_row(9, 8, "restore", AT, ["0a" * 16], (8, "ab" * 32))
+    opened = b"b" * 32 + dump_json(json.loads(journal.encode(row)) | change)
+    if read:
+        assert journal.decode(opened, 9)[1].keys == row.keys
+    else:
+        with pytest.raises(VaultCorrupt):
+            journal.decode(opened, 9)
+
+
+@pytest.mark.parametrize(
+    ("change", "read"),
+    [
+        ({}, True),
+        ({"seq": 2**63 - 1}, True),
+        ({"seq": 2**63}, False),
+        ({"seq": 0}, False),
+        ({"seq": True}, False),
+        ({"journal": "AB" * 32}, False),
+        ({"journal": "ab" * 31}, False),
+        ({"chain": "ab" * 33}, False),
+        ({"fingerprint_key": ""}, False),
+        ({"top": ["ab" * 32, 1]}, False),
+        ({"top": ["AB" * 32, 1, 1]}, False),
+    ],
+)
+def test_a_root_with_a_field_out_of_range_is_refused(change: dict[str, Any], read: bool) -> None:
+    header, keys = Header("0a" * 16, 1, ()), derive_keys(bytes(32), "0a" * 16, 1)
+    fields = dict.fromkeys(("chain", "fingerprint_key", "journal"), "ab" * 32)
+    body = dump_json({**fields, "seq": 7, "top": ["ab" * 32, 1, 1]} | change)
+    sealed = codec.seal(codec.ROOT, keys.root, header, sha256(b"clear"), body)
+    if read:
+        assert open_root(header, b"clear", keys, sealed).journal == b"\xab" * 32
+    else:
+        with pytest.raises(VaultCorrupt):
+            open_root(header, b"clear", keys, sealed)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import os
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from keyvault.core.errors import NotFound, StoreFailed, VaultCorrupt
 from keyvault.store import files
@@ -45,6 +49,45 @@ def test_the_newest_comes_back_and_then_the_one_before(state: str, put_away: Ori
     for one in names(state):
         with open(os.path.join(state, "cleaned", one), "rb") as file:
             assert b"KEY=" not in file.read()
+
+
+def test_they_are_numbered_in_the_order_in_which_they_were_put_away(state: str) -> None:
+    made = Originals(state, VAULT, KEY)
+    for number in range(18):
+        made.put_away(A._replace(data=b"%d" % number))
+    assert [name[-8:] for name in names(state)] == [f"{number:08x}" for number in range(1, 19)]
+    assert made.newest(A.path)[1].data == b"17"
+
+
+def test_what_an_earlier_keyvault_put_away_is_found(state: str) -> None:
+    made = Originals(state, VAULT, KEY)
+    made.put_away(A)
+    assert made._key == HKDFExpand(SHA256(), 32, b"keyvault/1/file\0").derive(KEY)
+    of_the_path = hmac.new(made._key, b"path\0/home/me/a.env", "sha256").hexdigest()[:32]
+    assert names(state) == [f"{VAULT}-{of_the_path}-00000001"]
+
+
+@pytest.mark.parametrize(
+    ("change", "read"),
+    [
+        ({"mode": 0}, True),
+        ({"mode": 0o7777}, True),
+        ({"mode": -1}, False),
+        ({"mode": 0o10000}, False),
+        ({"after": "AB"}, False),
+    ],
+)
+def test_a_field_out_of_range_is_refused(state: str, put_away: Originals, change: dict[str, object], read: bool) -> None:
+    name, _ = put_away.newest(A.path)
+    path = base64.b64encode(os.fsencode(A.path)).decode()
+    fields = {"after": A.after, "at": AT, "data": "", "mode": 0o600, "path": path} | change
+    sealed = codec.seal(originals._KIND, put_away._key, put_away._header, name.encode(), dump_json(fields))
+    files.write_private(os.path.join(state, "cleaned", name), sealed)
+    if read:
+        assert put_away.newest(A.path)[1].mode == fields["mode"]
+    else:
+        with pytest.raises(VaultCorrupt):
+            put_away.newest(A.path)
 
 
 def test_an_original_is_not_put_back_in_anothers_place(state: str, put_away: Originals) -> None:

@@ -67,6 +67,25 @@ def test_no_more_than_eight_passphrases_are_tried() -> None:
         slots.unwrap(header, decoded, PASSPHRASE, b"8")
 
 
+def test_of_the_slots_that_cost_nothing_every_one_is_tried() -> None:
+    ten = [slots.wrap(EMPTY, KEYRING, bytes([n]) * 32, VAULT_KEY) for n in range(10)]
+    header = care.with_slots(EMPTY, ten)
+    assert slots.unwrap(header, slots.decode_all(header), KEYRING, b"\x09" * 32) == (ten[9], VAULT_KEY)
+
+
+def test_a_slot_whose_wrapped_key_was_altered_does_not_hide_the_next() -> None:
+    altered, good = (slots.wrap(EMPTY, KEYRING, b"k" * 32, VAULT_KEY) for _ in range(2))
+    altered = altered._replace(wrapped=altered.wrapped[:-1] + bytes([altered.wrapped[-1] ^ 1]))
+    header = care.with_slots(EMPTY, [altered, good])
+    assert slots.unwrap(header, slots.decode_all(header), KEYRING, b"k" * 32) == (good, VAULT_KEY)
+
+
+def test_a_passphrase_costs_the_standard_unless_more_is_asked_and_other_secrets_nothing() -> None:
+    assert slots.wrap(EMPTY, PASSPHRASE, b"x", VAULT_KEY).kdf == STANDARD
+    assert slots.wrap(EMPTY, PASSPHRASE, b"x", VAULT_KEY, kdf=CHEAP).kdf == CHEAP
+    assert slots.wrap(EMPTY, KEYRING, b"k" * 32, VAULT_KEY).kdf is None
+
+
 def test_a_slot_is_encoded_as_the_second_reader_reads_it() -> None:
     for kind in KINDS:
         for slot in header_of(kind).slots:

@@ -5,6 +5,8 @@ import stat
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from keyvault.vault.usage import EXPORTED, USED, Usage, Used
 
@@ -54,6 +56,10 @@ def test_it_is_sealed_padded_and_private(state: str) -> None:
     assert stat.S_IMODE(os.stat(usage_file(state)).st_mode) == 0o600
     assert stat.S_IMODE(os.stat(state).st_mode) == 0o700
     assert Usage(state, VAULT, KEY[::-1]).read() == {}
+
+
+def test_what_an_earlier_keyvault_noted_is_read(state: str) -> None:
+    assert Usage(state, VAULT, KEY)._key == HKDFExpand(SHA256(), 32, b"keyvault/1/usage\0").derive(KEY)
 
 
 def test_another_vaults_file_is_not_believed(state: str) -> None:
