@@ -316,6 +316,65 @@ def test_bytes_that_are_no_record_are_refused(data: bytes) -> None:
         decode_record(data)
 
 
+@pytest.mark.parametrize(
+    ("record", "read"),
+    [
+        ({"id": "0a" * 16, "purged": 0}, True),
+        ({"id": "0a" * 16, "purged": 253_402_300_800}, False),
+        ({"id": "0a" * 16, "purged": True}, False),
+        ({"id": "0A" * 16, "purged": 0}, False),
+        ({"id": "0a" * 15, "purged": 0}, False),
+        ({"purged": 0}, False),
+    ],
+)
+def test_what_is_left_of_a_purged_key_is_an_id_and_a_date_or_refused(record: dict[str, Any], read: bool) -> None:
+    data = json.dumps(record).encode()
+    if read:
+        assert decode_record(data) == ApiKey("0a" * 16, "", {}, (), "", 0, 0, (0, ""), purged=0)
+    else:
+        with pytest.raises(VaultCorrupt):
+            decode_record(data)
+
+
+@pytest.mark.parametrize(
+    ("parts", "read"),
+    [
+        (["0a" * 16, 1, "ab" * 32, "cd" * 8], True),
+        (["0a" * 16, 1, "", ""], True),
+        (["0a" * 16, 1, "ab" * 32, ""], False),
+        (["0a" * 16, 1, "AB" * 32, "cd" * 8], False),
+        (["0a" * 16, -1, "", ""], False),
+        (["0a" * 15, 1, "", ""], False),
+        (["0a" * 16, 1, ""], False),
+        (["0a" * 16, "1", "", ""], False),
+        ("0a", False),
+    ],
+)
+def test_a_version_is_whole_or_the_record_is_refused(parts: Any, read: bool) -> None:
+    version = Version("0a" * 16, 1, "ab" * 32, "cd" * 8)
+    record = json.loads(encode_record(ApiKey("11" * 16, "a/b", {"A": ""}, (version,), version.id, 1, 2, (1, "x"))))
+    data = json.dumps(record | {"versions": [parts]}).encode()
+    if read:
+        assert decode_record(data).versions == (Version(*parts),)
+    else:
+        with pytest.raises(VaultCorrupt):
+            decode_record(data)
+
+
+def test_a_value_has_sixteen_fields_and_the_one_that_does_not_fit_is_named() -> None:
+    sixteen = {"": "x"} | {f"f{n}": "x" for n in range(16)}
+    assert decode_values(encode_values(sixteen)) == sixteen
+    for values, told in (
+        (sixteen | {"f16": "x"}, "a key has at most 16 further fields"),
+        ({"": "x" * (LARGEST_VALUE + 1)}, "the value is larger than 64 KiB"),
+        ({"": "x", "pin": "x" * (LARGEST_VALUE + 1)}, "the value of pin is larger than 64 KiB"),
+        ({"": "x", "pin": "\ud800"}, "the value of pin is not valid UTF-8"),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            encode_values(values)
+        assert refused.value.message == told
+
+
 WRONG = st.none() | st.booleans() | st.integers(-3, 3) | st.just("") | st.lists(st.none() | st.integers() | TEXT, max_size=4)
 
 

@@ -159,6 +159,11 @@ def test_three_levels_grow_and_shrink_page_by_page() -> None:
     assert pages.depth() == 0
 
 
+def test_a_tag_is_gone_down_by_half_a_byte_a_level() -> None:
+    tag = bytes.fromhex("0123456789abcdef" * 4)
+    assert "".join(f"{tree._nibble(tag, depth):x}" for depth in range(64)) == tag.hex()
+
+
 def test_tags_that_share_a_long_beginning_make_a_narrow_deep_tree() -> None:
     records = {bytes(20) + tag(n)[:12]: b"r" * 9000 for n in range(6)}
     pages = planted(records)
