@@ -55,8 +55,7 @@ class GithubActions(Format):
 
 
 def _mask(line: str) -> str:
-    escaped = line.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return f"::add-mask::{escaped}\n"
+    return f"::add-mask::{line.replace('%', '%25')}\n"
 
 
 def _delimiter(value: str) -> str:

@@ -82,6 +82,11 @@ def test_github_masks_every_line_that_is_long_enough_and_tells_of_the_others(the
         assert any(note.startswith(f"{variable} ") for note in rendered.notes) == any(len(line) < 6 for line in lines)
 
 
+def test_github_is_told_what_to_mask_as_it_reads_commands() -> None:
+    rendered = load("github-actions").render([("A", "100%0Asure\r\n%25done")])
+    assert rendered.masks == "::add-mask::100%250Asure\n::add-mask::%2525done\n"
+
+
 def test_github_delimiters_are_never_the_same_and_never_in_the_value() -> None:
     text = load("github-actions").merge("X=1", [("A", "keyvault_"), ("B", "keyvault_")]).text
     first, second = (line.partition("<<")[2] for line in text.split("\n") if "<<" in line)
@@ -124,3 +129,13 @@ def test_json_is_one_object_in_ascii_for_people_to_read() -> None:
     form = load("json")
     assert form.assign("A", "\u00e9") == '{"A": "\\u00e9"}\n'
     assert form.render([("A", "x"), ("B", '"')]).text == '{\n  "A": "x",\n  "B": "\\""\n}\n'
+
+
+@pytest.mark.parametrize("name", ["bash", "sh", "fish", "powershell", "nu", "r", "python", "json"])
+def test_no_control_character_stands_in_what_a_terminal_may_show(name: str) -> None:
+    text = load(name).render(named(NASTY)).text
+    assert {c for c in text if category(c) == "Cc"} == {"\n"}
+
+
+def test_powershell_has_a_word_for_nothing() -> None:
+    assert load("powershell").word("") == "('')"

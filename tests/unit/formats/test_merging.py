@@ -60,6 +60,15 @@ MERGES = [
         "import os\nos.environ.update(B='x')\nos.environ.pop('B')\nos.environ['A'] = os.fsdecode(b'x')\n",
         "import os\nos.environ.update(B='x')\nos.environ.pop('B')\nos.environ[\"A\"] = 'new one'\nos.environ[\"C\"] = '3'\n",
     ),
+    ("r", "# R\r\nSys.setenv(A = 'x') # mine\r\n", '# R\r\nSys.setenv("A" = "new one"); # mine\r\nSys.setenv("C" = "3");\r\n'),
+    ("nu", "# nu\r\n$env.A = `x` # mine\r\n", '# nu\r\n$env.A = "new one"; # mine\r\n$env.C = "3";\r\n'),
+    (
+        "python",
+        'import os\r\nos.environ["A"] = (\r\n    "x"\r\n)\r\n',
+        "import os\r\nos.environ[\"A\"] = 'new one'\r\nos.environ[\"C\"] = '3'\r\n",
+    ),
+    ("python", "import sys\n", "import sys\nimport os\nos.environ[\"A\"] = 'new one'\nos.environ[\"C\"] = '3'\n"),
+    ("python", "import os as o\n", "import os as o\nimport os\nos.environ[\"A\"] = 'new one'\nos.environ[\"C\"] = '3'\n"),
     ("python", "x = 1", "x = 1\nimport os\nos.environ[\"A\"] = 'new one'\nos.environ[\"C\"] = '3'\n"),
     (
         "json",
@@ -94,6 +103,11 @@ PAIRS = [("A", "new one"), ("C", "3")]
 @pytest.mark.parametrize(("name", "before", "after"), MERGES)
 def test_assignments_are_replaced_and_all_else_stays(name: str, before: str, after: str) -> None:
     assert load(name).merge(before, PAIRS) == (after, (), (), "")
+
+
+def test_a_backslash_ends_no_string_of_csh() -> None:
+    before = "echo 'a\\'; echo \"b\\\"\nsetenv A x\n"
+    assert load("csh").merge(before, [("A", "new")]).text == before.replace("A x", "A 'new';")
 
 
 @pytest.mark.parametrize(("name", "before", "after"), MERGES)
