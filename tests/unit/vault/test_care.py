@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -9,9 +10,13 @@ import pytest
 from vaults import VaultHome, add_key
 
 from keyvault.core.errors import InvalidInput, Locked, NotFound, StoreBusy, VaultCorrupt
+from keyvault.crypto.kdf import Argon2Parameters
 from keyvault.store.memory import MemoryStore
+from keyvault.unlock import key_file
 from keyvault.vault import care, changes, slots, tree
+from keyvault.vault.anchor import Anchor
 from keyvault.vault.care import SlotSecret
+from keyvault.vault.codec import Header
 from keyvault.vault.keys import encode_record
 from keyvault.vault.state import seal_page
 from keyvault.vault.vault import Vault
@@ -155,6 +160,63 @@ def test_slots_that_are_not_there_are_neither_replaced_nor_removed(vault: Vault)
     (only,) = slots.decode_all(vault.header)
     with pytest.raises(InvalidInput, match="the only way"):
         care.remove_slot(vault, only.id)
+
+
+def test_a_slot_comes_goes_and_is_replaced_in_one_commit_each(home: VaultHome, vault: Vault) -> None:
+    cheap = Argon2Parameters(8192, 1, 1)
+    first = slots.decode_all(vault.header)[0]
+    named = care.add_slot(vault, SlotSecret(slots.KEYRING, b"k" * 32, slot_id="0a" * 16))
+    typed = care.add_slot(vault, SlotSecret(slots.PASSPHRASE, b"words", kdf=cheap))
+    assert (named.id, typed.kdf) == ("0a" * 16, cheap)
+    assert slots.decode_all(vault.header) == [first, named, typed]
+    changed = care.add_slot(vault, SlotSecret(slots.PASSPHRASE, b"other words", kdf=cheap), typed.id, "passwd")
+    assert slots.decode_all(vault.header) == [first, named, changed]
+    care.remove_slot(vault, named.id)
+    assert slots.decode_all(vault.header) == [first, changed]
+    assert [row.what for row in vault.log()][:4] == ["slot-remove", "passwd", "slot-add", "slot-add"]
+    for kind, secret in ((slots.PASSPHRASE, b"other words"), (slots.KEY_FILE, key_file.read(home.key_file))):
+        opened = slots.unwrap(vault.header, slots.decode_all(vault.header), kind, secret)[1]
+        assert opened == vault.keys_in_use.vault_key
+
+
+def test_every_value_is_held_against_its_fingerprint_however_many_there_are(vault: Vault) -> None:
+    with vault.transaction("import") as tx:
+        for number in range(501):
+            changes.add(tx, f"custom/k{number}", {"": "v"}, {"variables": {f"K{number}": ""}}, AT)
+    with vault.turn() as state:
+        in_order = care._read_tree(vault, state)[0]
+    assert care.verify(vault) == (502, 0, 502, 3)
+    for key in (in_order[0], in_order[499], in_order[500], in_order[501]):
+        with vault.transaction("edit") as tx:
+            tx.put(key._replace(versions=(key.value._replace(fingerprint="00" * 8),)))
+        with pytest.raises(VaultCorrupt, match="a fingerprint"):
+            care.verify(vault)
+        with vault.transaction("edit") as tx:
+            tx.put(key)
+
+
+def test_a_rekey_goes_one_epoch_on_and_says_so(vault: Vault) -> None:
+    asked: list[int] = []
+
+    def secrets(header: Header) -> list[SlotSecret]:
+        asked.append(header.epoch)
+        return [new_slot()]
+
+    care.rekey(vault, secrets)
+    assert (asked, vault.header.epoch, vault.log()[0].what) == ([2], 2, "rekey")
+    assert vault.values(vault.get(REF)) == {"": "value-1"}
+
+
+def test_what_going_on_from_here_gives_up_is_told(home: VaultHome, vault: Vault) -> None:
+    seq, chain = vault.root.seq, vault.root.chain.hex()
+    looked = home.open(believe_store=True)
+    at = looked.log()[0].at
+    assert care.what_is_undone(looked) == (seq, at, (seq, chain), True)
+    home.anchors.write(Anchor(vault.header.vault_id, seq + 5, "ab" * 32, "here", AT))
+    assert care.what_is_undone(looked) == (seq, at, (seq + 5, "ab" * 32), False)
+    shutil.rmtree(home.state)
+    assert care.what_is_undone(looked) == (seq, at, None, False)
+    looked.store.close()
 
 
 def test_a_rekey_keeps_at_least_one_way_in(vault: Vault) -> None:
