@@ -270,7 +270,7 @@ def test_a_key_that_looks_like_another_vendors_is_told_so_with_the_way_to_move_i
     assert theirs.reason == "the vendor rejects it; it looks like a key of Groq"
     assert theirs.then == "keyvault rename cerebras/work groq/work, if it is one"
     assert own.reason == "the vendor rejects it"
-    assert "keyvault edit --value cerebras/work" in own.then
+    assert own.then == f"make a new one at {PROVIDERS['cerebras'].console_url}, then: keyvault edit --value cerebras/work"
 
 
 def test_a_rule_gives_its_own_reason_and_strictness_the_status() -> None:

@@ -81,7 +81,7 @@ def test_a_journal_row_has_a_date_between_1970_and_9999(at: int, refused: bool) 
         assert journal.decode(opened, 9)[1].at == at
 
 
-def test_numbers_stay_where_purged_versions_are_forgotten(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numbers_stay_where_erased_values_are_forgotten(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "MOST_PURGED", 2)
     for last in (6, 9):
         with vault.transaction("edit") as tx:
